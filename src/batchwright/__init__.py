@@ -1,0 +1,1 @@
+"""LLM batch jobs you can trust: documents and datasets through the providers' Batch APIs."""

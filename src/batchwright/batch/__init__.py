@@ -1,0 +1,1 @@
+"""The batch engine: plan, submit, watch, collect."""

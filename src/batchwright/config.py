@@ -1,0 +1,149 @@
+"""Settings and credentials: flag, then environment, then `.env`, then default. The only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batchwright.errors import ConfigurationError, LLMProviderConfigurationError
+
+PROVIDER_NAMES = ("gemini", "openai", "anthropic")
+"""Every provider there is, in the order in which a default is looked for."""
+
+KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "gemini": ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    "openai": ("OPENAI_API_KEY",),
+    "anthropic": ("ANTHROPIC_API_KEY",),
+}
+"""Where each provider's key is looked for; the first one set wins (GOOGLE_API_KEY first, as in google-genai)."""
+
+EMULATOR_VARIABLE = "BATCHWRIGHT_EMULATOR_URL"
+EMULATOR_PREFIXES: Mapping[str, str] = {"openai": "/openai/v1", "anthropic": "/anthropic", "gemini": "/gemini"}
+"""The emulator's path for each vendor, as its SDK's base URL wants it."""
+
+EMULATOR_KEY = "emulator-no-key-needed"
+"""Sent to the emulator, so that a real key never is."""
+
+DEFAULT_BATCH_SIZE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Variables of the process, with those of a `.env` file beneath them."""
+
+    variables: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def load(cls, dotenv: Path | None = None) -> "Environment":
+        """Read the process environment and `dotenv` (default: `.env` in the working directory, if there is one).
+
+        Raises `ConfigurationError` when a file that was asked for by name does not exist.
+        """
+        if dotenv is not None and not dotenv.is_file():
+            raise ConfigurationError(f"no such file: {dotenv}; --dotenv names a file of KEY=value lines")
+        path = dotenv or Path(".env")
+        from_file: dict[str, str] = {}
+        if path.is_file():
+            from dotenv import dotenv_values  # noqa: PLC0415  (only where there is a file to read)
+
+            from_file = {name: value for name, value in dotenv_values(path).items() if value}
+        return cls({**from_file, **{name: value for name, value in os.environ.items() if value}})
+
+    def first(self, *names: str) -> tuple[str, str] | None:
+        """Return (name, value) of the first of `names` that is set and not empty."""
+        for name in names:
+            value = self.variables.get(name, "").strip()
+            if value:
+                return name, value
+        return None
+
+    def get(self, name: str) -> str | None:
+        """Return the value of `name`, or None if it is unset or empty."""
+        found = self.first(name)
+        return found[1] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What is needed to speak to one vendor."""
+
+    api_key: str = field(repr=False)
+    base_url: str | None
+    """None means the vendor's own address."""
+    source: str
+    """Where the key came from, for a person: a variable's name, `argument`, `emulator`."""
+
+
+def find_credentials(
+    provider_name: str,
+    *,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    environment: Environment | None = None,
+) -> Credentials:
+    """Return the key and address for `provider_name`: arguments first, then the emulator, then the environment.
+
+    Raises `LLMProviderConfigurationError` naming the variables to set when there is no key.
+    """
+    environment = environment or Environment.load()
+    emulator = environment.get(EMULATOR_VARIABLE)
+    if api_key is None and base_url is None and emulator is not None:
+        address = emulator.rstrip("/") + EMULATOR_PREFIXES[provider_name]
+        return Credentials(api_key=EMULATOR_KEY, base_url=address, source="emulator")
+    if api_key:
+        return Credentials(api_key=api_key, base_url=base_url, source="argument")
+    found = environment.first(*KEY_VARIABLES[provider_name])
+    if found is None:
+        names = " or ".join(KEY_VARIABLES[provider_name])
+        raise LLMProviderConfigurationError(
+            f"no key for {provider_name}: set {names} (in the environment or in .env); `batchwright demo` needs none",
+            provider_name=provider_name,
+        )
+    return Credentials(api_key=found[1], base_url=base_url, source=found[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the commands need to know; paths are relative to the working directory unless absolute."""
+
+    provider: str = PROVIDER_NAMES[0]
+    model: str | None = None
+    batch_size: int = DEFAULT_BATCH_SIZE
+    documents_dir: Path = Path("Documents")
+    report: Path | None = None
+    """The issue report; None means `language-check-report.csv` in `documents_dir`."""
+    tracking_file: Path = Path("data/batch_jobs.json")
+    state_file: Path = Path("data/llm_categoriser_state.json")
+    prompts_dir: Path = Path("prompts")
+    environment: Environment = field(default_factory=lambda: Environment({}), repr=False)
+
+    @property
+    def issue_report(self) -> Path:
+        """The report to read."""
+        return self.report or self.documents_dir / "language-check-report.csv"
+
+    @property
+    def emulated(self) -> bool:
+        """Whether everything goes to an emulator."""
+        return self.environment.get(EMULATOR_VARIABLE) is not None
+
+
+def batch_size_from(environment: Environment, flag: int | None) -> int:
+    """Return the items a batch holds: the flag, `LLM_CATEGORISER_BATCH_SIZE`, or 10. Raises `ConfigurationError`."""
+    if flag is not None:
+        value, source = str(flag), "--batch-size"
+    else:
+        found = environment.first("LLM_CATEGORISER_BATCH_SIZE")
+        source, value = found or ("", str(DEFAULT_BATCH_SIZE))
+    if not value.lstrip("+-").isdigit() or int(value) < 1:
+        raise ConfigurationError(f"{source} is {value!r}; a batch holds 1 item or more, e.g. {DEFAULT_BATCH_SIZE}")
+    return int(value)
+
+
+def provider_from(environment: Environment, flag: str | None) -> str:
+    """Return the provider to use: the flag, `LLM_PRIMARY`, or gemini. Raises `ConfigurationError`."""
+    source, value = ("--provider", flag) if flag else environment.first("LLM_PRIMARY") or ("", PROVIDER_NAMES[0])
+    name = value.strip().lower()
+    if name not in PROVIDER_NAMES:
+        raise ConfigurationError(f"{source}: no provider {value!r}; known: {', '.join(PROVIDER_NAMES)}")
+    return name

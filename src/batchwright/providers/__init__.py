@@ -1,0 +1,1 @@
+"""The provider seam: the contract in `base`, one folder a vendor beside it."""

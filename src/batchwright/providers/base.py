@@ -1,0 +1,93 @@
+"""The provider seam: what a vendor must offer so that both engines can use it.
+
+An adapter only translates. It does not retry, sleep, store or read the environment; every vendor failure arrives as
+one of ours (`batchwright.errors`). Six methods are required; `PromptMethods` (providers/prompting.py) builds the
+friendlier ones on top.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from batchwright.job import BatchJob
+from batchwright.request import Request
+from batchwright.result import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one job may hold, as the vendor documents it."""
+
+    max_requests: int
+    """Requests in a job."""
+    max_bytes: int
+    """Bytes of the wire file."""
+    max_concurrent_jobs: int | None = None
+    """Unfinished jobs at once; None where the vendor names no number."""
+
+
+class WireFormat(Protocol):
+    """How a job's requests are laid out in the file that is uploaded. Pure."""
+
+    suffix: str
+    """Of the wire file's name: `.jsonl`, or `.json` where the vendor takes one JSON body."""
+    head: bytes
+    """What comes before the first request."""
+    separator: bytes
+    """What stands between two requests."""
+    tail: bytes
+    """What comes after the last request."""
+
+    def encode(self, request: Request) -> bytes:
+        """Return one request as the vendor's JSON, without line end. Raises `ConfigurationError` if that cannot be."""
+        ...
+
+
+class Provider(ABC):
+    """One vendor account with one model. Subclasses set the attributes and implement the six methods."""
+
+    name: str
+    """Lower case, as on the command line: `openai`, `anthropic`, `gemini`."""
+    model: str
+    limits: Limits
+    wire: WireFormat
+    account: str
+    """A digest that tells two accounts apart; never the key itself."""
+
+    @abstractmethod
+    def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:
+        """Create a batch job from the wire file `payload`; called once per attempt, never retried here.
+
+        `on_uploaded` is called with the vendor's file id after an upload answered and before the create is sent.
+        Raises `LLMOutcomeUnknownError` when the create was sent and no answer came; any other `LLMProviderError`
+        means that nothing was created.
+        """
+
+    @abstractmethod
+    def get_batch_job(self, job_name: str) -> BatchJob:
+        """Return the job as the vendor sees it now. Raises `LLMNotFoundError` if it does not know it."""
+
+    @abstractmethod
+    def results(self, job: BatchJob) -> Iterator[Result]:
+        """Yield what came back, in any order, in flat memory; ids may be absent, unknown or repeated.
+
+        Raises `JobNotReadyError` while there is nothing to read yet.
+        """
+
+    @abstractmethod
+    def cancel_batch_job(self, job_name: str) -> BatchJob:
+        """Ask the vendor to cancel and return the job as it is after that."""
+
+    @abstractmethod
+    def list_jobs(self, since: datetime) -> Iterator[BatchJob]:
+        """Yield the account's jobs created at or after `since`, newest first."""
+
+    @abstractmethod
+    async def complete(self, request: Request) -> Result:
+        """Answer one request now, at the live price.
+
+        A refused request is a failed `Result`; trouble with the connection or the account is raised.
+        """

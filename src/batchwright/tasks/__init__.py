@@ -1,0 +1,1 @@
+"""The task seam: the contract in `base`, one use a file beside it."""

@@ -1,0 +1,79 @@
+"""The task seam: what to ask, and what to do with the answers. Neither engine knows more about a use than this."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchwright.job import BatchRef
+from batchwright.request import OutputSchema, Request
+from batchwright.result import Result
+
+Row = Mapping[str, str]
+"""A line of a report: column name to cell text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSpec:
+    """What the task's report files look like."""
+
+    columns: tuple[str, ...]
+    key: str
+    """The column that holds the item id; a row replaces the one with the same key."""
+    identity: tuple[str, ...]
+    """Columns that say which item it is; a row whose identity differs from the item's belongs to another item."""
+    answer: str
+    """The column that is filled exactly when the item has been answered."""
+    byte_order_mark: bool = False
+    """Whether files begin with a UTF-8 byte-order mark, as the input did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One document with items to ask about."""
+
+    group: str
+    name: str
+    item_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handled:
+    """What one answer gave: rows to write, items it did not answer, and what a person should know."""
+
+    rows: tuple[Row, ...] = ()
+    unanswered: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Task(ABC):
+    """One use of batchwright. Subclasses set the attributes and implement the six methods."""
+
+    name: str
+    """Lower case; a job remembers its task by it."""
+    report: ReportSpec
+    output_schema: OutputSchema | None
+
+    @abstractmethod
+    def documents(self) -> Sequence[Document]:
+        """Return every document there is, in the order of the input. Raises `InputError`."""
+
+    @abstractmethod
+    def make_batch(self, document: Document, index: int, item_ids: Sequence[int]) -> BatchRef:
+        """Return a batch of items with the digest of their present text. Raises `ChangedInputError` for unknown ids."""
+
+    @abstractmethod
+    def build_request(self, batch: BatchRef, custom_id: str) -> Request:
+        """Return the request that asks about `batch`. Raises `InputError` naming the document if it cannot be read."""
+
+    @abstractmethod
+    def handle_result(self, batch: BatchRef, result: Result) -> Handled:
+        """Turn an answer into rows. A bad answer is a `Handled` with warnings, never an exception."""
+
+    @abstractmethod
+    def identify(self, document: Document) -> Mapping[int, Row]:
+        """Return the identity columns of each item, to tell whether a report row is about the item of that id."""
+
+    @abstractmethod
+    def report_path(self, group: str, document: str) -> Path:
+        """Return where the document's report belongs. Raises `InputError` for a name that would leave the workspace."""

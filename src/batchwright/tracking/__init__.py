@@ -1,0 +1,1 @@
+"""What is remembered of every job, and where its payloads lie."""
