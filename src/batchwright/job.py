@@ -114,7 +114,7 @@ class BatchRef:
     """Zero-based batch number within the document, at this job's batch size."""
     item_ids: Sequence[int]
     digest: str = ""
-    """Of the items' text, to notice when ids have moved to other items since."""
+    """Of the items' text, to notice when ids have moved to other items since; empty where nothing is compared."""
     per_item: bool = False
     unanswered: tuple[int, ...] | None = None
     """Item ids without a durable row after collecting; None until collected."""
@@ -196,7 +196,10 @@ class JobRecord:
 
     @property
     def tag(self) -> str | None:
-        """The tag of the attempt that counts: the last one."""
+        """The tag of the attempt that became the job, or else of the last one; None for first-generation records."""
+        for attempt in self.attempts:
+            if self.job_name is not None and attempt.job_name == self.job_name:
+                return attempt.tag
         return self.attempts[-1].tag if self.attempts else None
 
 
@@ -204,11 +207,11 @@ def status_of(record: JobRecord) -> JobStatus:
     """Return the guide's word for a record.
 
     A job that ended but was not collected stays pending: a later fetch brings its answers. One that failed as a whole,
-    or is lost, has nothing to bring.
+    or is lost, has nothing to bring. Where `error_message` is set, only a person can go on: answers that could not be
+    written, a create whose outcome is unknown.
     """
-    if record.state in {JobState.FAILED, JobState.LOST} and record.collected_at is None:
-        return JobStatus.FAILED
-    if not record.state.ended or record.collected_at is None:
-        return JobStatus.PENDING
+    if record.collected_at is None:
+        hopeless = record.state in {JobState.FAILED, JobState.LOST}
+        return JobStatus.FAILED if hopeless or record.error_message is not None else JobStatus.PENDING
     whole = all(batch.unanswered == () for batch in record.batches)
     return JobStatus.COMPLETED if whole else JobStatus.FAILED

@@ -6,26 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchwright.job import BatchRef
+from batchwright.reports.base import ReportSpec, Row
 from batchwright.request import OutputSchema, Request
 from batchwright.result import Result
 
-Row = Mapping[str, str]
-"""A line of a report: column name to cell text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportSpec:
-    """What the task's report files look like."""
-
-    columns: tuple[str, ...]
-    key: str
-    """The column that holds the item id; a row replaces the one with the same key."""
-    identity: tuple[str, ...]
-    """Columns that say which item it is; a row whose identity differs from the item's belongs to another item."""
-    answer: str
-    """The column that is filled exactly when the item has been answered."""
-    byte_order_mark: bool = False
-    """Whether files begin with a UTF-8 byte-order mark, as the input did."""
+__all__ = ["Document", "Handled", "ReportSpec", "Row", "Task"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +24,9 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handled:
-    """What one answer gave: rows to write, items it did not answer, and what a person should know."""
+    """What one answer gave: rows to write, and what a person should know. An item without a row is unanswered."""
 
     rows: tuple[Row, ...] = ()
-    unanswered: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -51,6 +35,8 @@ class Task(ABC):
 
     name: str
     """Lower case; a job remembers its task by it."""
+    items_word: str = "items"
+    """What a person calls the items, in the plural."""
     report: ReportSpec
     output_schema: OutputSchema | None
 

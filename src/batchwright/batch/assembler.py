@@ -1,0 +1,147 @@
+"""Write planned batches into wire files, one job after another, in flat memory.
+
+A job's requests go straight to its file as they are built; a new job is begun when the provider's limits, or the
+person's wish for small jobs, say so. A job is handed on only when its file is whole and durable.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from batchwright.batch.lifecycle import custom_id
+from batchwright.batch.planner import Fill, JobsPer, belongs_in, extended
+from batchwright.errors import InputError
+from batchwright.job import BatchRef, JobRecord
+from batchwright.providers.base import Provider
+from batchwright.tasks.base import Task
+
+
+class PayloadSink(Protocol):
+    """Where the bytes of one wire file go."""
+
+    def write(self, data: bytes, /) -> object:
+        """Append bytes."""
+        ...
+
+
+OpenPayload = Callable[[str, str], AbstractContextManager[PayloadSink]]
+"""(job id, file suffix) → a sink whose file becomes whole and durable when the context ends without an error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """What stays the same for all jobs of one run."""
+
+    task: Task
+    provider: Provider
+    jobs_per: JobsPer
+    batch_size: int
+    open_payload: OpenPayload
+    new_job_id: Callable[[], str]
+    now: Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class _OpenJob:
+    """The one job that is being written."""
+
+    job_id: str
+    sink: PayloadSink
+    closing: ExitStack
+    fill: Fill = field(default_factory=Fill)
+    batches: list[BatchRef] = field(default_factory=list)
+
+
+class JobAssembler:
+    """Takes batches one by one; yields each job's record when its wire file is complete."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._next_id = assembly.new_job_id()
+        self._open: _OpenJob | None = None
+
+    def add(self, batch: BatchRef) -> Iterator[JobRecord]:
+        """Build and write one batch's request; yield the job that had to be closed to make room, if any.
+
+        Raises `InputError` when the batch's document cannot be read or the request is larger than a job may be;
+        nothing of the batch was written then.
+        """
+        assembly, wire = self._assembly, self._assembly.provider.wire
+        request = assembly.task.build_request(batch, self._custom_id())
+        line = wire.encode(request)
+        self._check_size(batch, len(line))
+        if self._open is not None and not belongs_in(
+            self._open.fill,
+            document=(batch.group, batch.document),
+            size_bytes=len(wire.separator) + len(line),
+            jobs_per=assembly.jobs_per,
+            limits=assembly.provider.limits,
+        ):
+            yield self._end(self._open)
+            line = wire.encode(replace(request, custom_id=self._custom_id()))
+        self._write(self._open or self._begin(), batch, line)
+
+    def finish(self) -> Iterator[JobRecord]:
+        """Close the job that is still open and yield it, if there is one."""
+        if self._open is not None:
+            yield self._end(self._open)
+
+    def abandon(self, error: BaseException) -> None:
+        """Drop the job that is still open because of `error`; its file never becomes whole."""
+        if self._open is not None:
+            closing, self._open = self._open.closing, None
+            closing.__exit__(type(error), error, error.__traceback__)
+
+    def _custom_id(self) -> str:
+        job = self._open
+        return custom_id(f"{self._next_id}-a1", 0) if job is None else custom_id(f"{job.job_id}-a1", job.fill.requests)
+
+    def _check_size(self, batch: BatchRef, size: int) -> None:
+        provider = self._assembly.provider
+        framing = len(provider.wire.head) + len(provider.wire.tail)
+        if size + framing > provider.limits.max_bytes:
+            raise InputError(
+                f"{batch.group}/{batch.document} batch {batch.index}: its request of {size:,} bytes is larger than "
+                f"{provider.name} takes ({provider.limits.max_bytes:,}); use a smaller --batch-size"
+            )
+
+    def _begin(self) -> _OpenJob:
+        assembly = self._assembly
+        closing = ExitStack()
+        sink = closing.enter_context(assembly.open_payload(self._next_id, assembly.provider.wire.suffix))
+        self._open = _OpenJob(job_id=self._next_id, sink=sink, closing=closing)
+        self._next_id = assembly.new_job_id()
+        return self._open
+
+    def _write(self, job: _OpenJob, batch: BatchRef, line: bytes) -> None:
+        wire = self._assembly.provider.wire
+        lead = wire.separator if job.fill.requests else wire.head
+        job.sink.write(lead)
+        job.sink.write(line)
+        job.fill = Fill(
+            requests=job.fill.requests + 1,
+            size_bytes=(job.fill.size_bytes or len(wire.tail)) + len(lead) + len(line),
+            last_document=(batch.group, batch.document),
+        )
+        longer = extended(job.batches, batch)
+        if longer is None:
+            job.batches.append(batch)
+        else:
+            job.batches[-1] = longer
+
+    def _end(self, job: _OpenJob) -> JobRecord:
+        self._open = None
+        job.sink.write(self._assembly.provider.wire.tail)
+        job.closing.close()
+        return JobRecord(
+            job_id=job.job_id,
+            provider_name=self._assembly.provider.name,
+            task=self._assembly.task.name,
+            model=self._assembly.provider.model,
+            batches=tuple(job.batches),
+            request_count=job.fill.requests,
+            batch_size=self._assembly.batch_size,
+            created_at=self._assembly.now(),
+        )

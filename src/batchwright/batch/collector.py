@@ -1,0 +1,223 @@
+"""Download a job's answers, match them by id, write the reports, then say so in the record.
+
+The record changes last: a run that is killed on the way downloads and merges again, and merging twice changes nothing.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+
+from batchwright.batch import lifecycle
+from batchwright.batch.answers import AnswerReader, download, reading
+from batchwright.batch.planner import DocumentKey, key_of
+from batchwright.clock import Clock
+from batchwright.config import DEFAULT_BATCH_SIZE
+from batchwright.errors import ChangedInputError, InputError, TrackingError
+from batchwright.job import BatchJob, BatchRef, JobRecord
+from batchwright.providers.base import Provider
+from batchwright.reports.document_csv import answered_ids, merge_rows
+from batchwright.tasks.base import Document, Row, Task
+from batchwright.tracking.base import JobStore
+from batchwright.tracking.payloads import JobFolders
+from batchwright.tracking.state import DocumentProgress, StateFile, completed_batches
+
+log = logging.getLogger(__name__)
+
+MAX_WARNINGS = 200
+"""Warnings kept of one job; the rest are counted. Ten thousand bad answers say the same thing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedReport:
+    """Rows of one job written to one document's report."""
+
+    group: str
+    document: str
+    path: Path
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """What collecting one job did."""
+
+    record: JobRecord
+    saved: tuple[SavedReport, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is gathered while a job's documents are merged one after another."""
+
+    batches: list[BatchRef] = field(default_factory=list)
+    saved: list[SavedReport] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    """Answers that are there and were not merged, because their items changed."""
+    unwritable: list[str] = field(default_factory=list)
+    """Reports that could not be written; the answers stay on disk until they can be."""
+    more_warnings: int = 0
+
+    def warn(self, messages: Sequence[str]) -> None:
+        room = MAX_WARNINGS - len(self.warnings)
+        self.warnings.extend(messages[:room])
+        self.more_warnings += max(0, len(messages) - room)
+
+    def all_warnings(self) -> tuple[str, ...]:
+        more = (f"and {self.more_warnings} more warnings of this job",) if self.more_warnings else ()
+        return (*self.warnings, *more)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collector:
+    """Brings answers home."""
+
+    store: JobStore
+    folders: JobFolders
+    state: StateFile
+    clock: Clock
+    batch_size: int = DEFAULT_BATCH_SIZE
+    """For the state file, where a record does not say which size its job was planned with."""
+    accept_changed: bool = False
+    """Merge answers although the items they were asked about have changed since."""
+    csv_safe: bool = False
+    """Keep spreadsheet formulas in answers from executing."""
+
+    def collect(self, record: JobRecord, job: BatchJob, provider: Provider, task: Task) -> Collection:
+        """Download and merge everything the job answered.
+
+        Raises `LLMProviderError` or `JobNotReadyError` when the answers cannot be had now; nothing changed then.
+        """
+        index = download(record, provider.results(job), self.folders)
+        progress = _Progress()
+        with reading(self.folders.results_path(record.job_id), index, record.state) as answers:
+            for key, parts in _by_document(record.batches):
+                self._merge_document(task, key, parts, answers, progress)
+            tally = answers.tally
+
+        def conclude(old: JobRecord) -> JobRecord:
+            if progress.unwritable:
+                return lifecycle.unwritten(old, progress.unwritable)
+            now = self.clock.now()
+            return lifecycle.collected(old, batches=progress.batches, tally=tally, now=now, refusals=progress.refusals)
+
+        self._record_progress(record, task, progress)
+        updated = self.store.update(record.job_id, conclude)
+        log.info("job collected", extra={"event": "job.collected", "job_id": record.job_id})
+        return Collection(record=updated, saved=tuple(progress.saved), warnings=progress.all_warnings())
+
+    def _merge_document(
+        self,
+        task: Task,
+        key: DocumentKey,
+        parts: Sequence[tuple[int, BatchRef]],
+        answers: AnswerReader,
+        progress: _Progress,
+    ) -> None:
+        rows: list[Row] = []
+        answered: set[int] = set()
+        for first, batch in parts:
+            refusal = None if self.accept_changed else _changed(task, batch)
+            if refusal is not None:
+                progress.refusals.append(refusal)
+            for position, single in _requests_of(first, batch):
+                result = answers.read(position)
+                if refusal is None:
+                    handled = task.handle_result(single, result)
+                    rows.extend(handled.rows)
+                    progress.warn(handled.warnings)
+        try:
+            saved = self._save(task, key, rows)
+        except InputError as error:
+            progress.unwritable.append(str(error))
+        else:
+            answered.update(int(row[task.report.key]) for row in rows)
+            if saved is not None:
+                progress.saved.append(saved)
+        progress.batches.extend(
+            replace(batch, unanswered=tuple(item for item in batch.item_ids if item not in answered))
+            for _, batch in parts
+        )
+
+    def _record_progress(self, record: JobRecord, task: Task, progress: _Progress) -> None:
+        """Write into the state file which batches of the job's documents have all their rows.
+
+        The rows are what counts and they are safe by now, so trouble here is a warning: the next fetch writes it again.
+        """
+        touched = {(batch.group, batch.document) for batch in record.batches}
+        size = record.batch_size or self.batch_size
+        try:
+            self.state.record(
+                progress_of(task, document, size) for document in task.documents() if key_of(document) in touched
+            )
+        except (InputError, TrackingError) as error:
+            progress.warn([str(error)])
+
+    def _save(self, task: Task, key: DocumentKey, rows: Sequence[Row]) -> SavedReport | None:
+        if not rows:
+            return None
+        group, document = key
+        path = task.report_path(group, document)
+        merge_rows(path, task.report, rows, lock_folder=self.folders.locks, csv_safe=self.csv_safe)
+        return SavedReport(group=group, document=document, path=path, rows=len(rows))
+
+
+def progress_of(task: Task, document: Document, batch_size: int) -> DocumentProgress:
+    """Return how far a document is, from the rows of its report. Raises `InputError` if that cannot be read."""
+    total = len(document.item_ids)
+    return DocumentProgress(
+        group=document.group,
+        document=document.name,
+        completed_batches=completed_batches(total, answered_items(task, document), batch_size),
+        total_items=total,
+    )
+
+
+def answered_items(task: Task, document: Document) -> frozenset[int]:
+    """Return the ids of a document's items that have a row in its report. Raises `InputError`."""
+    path = task.report_path(document.group, document.name)
+    return answered_ids(path, task.report, task.identify(document))
+
+
+def _by_document(batches: Sequence[BatchRef]) -> Iterator[tuple[DocumentKey, list[tuple[int, BatchRef]]]]:
+    """Yield each run of one document's batches with the position of every batch's first request."""
+
+    def placed() -> Iterator[tuple[int, BatchRef]]:
+        position = 0
+        for batch in batches:
+            yield position, batch
+            position += batch.request_count
+
+    for key, parts in groupby(placed(), key=lambda part: (part[1].group, part[1].document)):
+        yield key, list(parts)
+
+
+def _requests_of(first: int, batch: BatchRef) -> Iterator[tuple[int, BatchRef]]:
+    """Yield every request of a batch with its position in the job."""
+    if not batch.per_item:
+        yield first, batch
+        return
+    for offset, item in enumerate(batch.item_ids):
+        yield first + offset, replace(batch, item_ids=(item,))
+
+
+def _changed(task: Task, batch: BatchRef) -> str | None:
+    """Say why a batch's answers must not be merged: its items are not what they were. None if they are.
+
+    First-generation records hold no digest and are taken at their word.
+    """
+    if not batch.digest:
+        return None
+    document = Document(group=batch.group, name=batch.document, item_ids=batch.item_ids)
+    try:
+        if task.make_batch(document, batch.index, batch.item_ids).digest == batch.digest:
+            return None
+    except ChangedInputError:
+        pass
+    return (
+        f"{batch.group}/{batch.document} batch {batch.index}: its items changed since it was sent, so its answers were "
+        "not merged; `batch-fetch --accept-changed --job-names …` merges them all the same"
+    )

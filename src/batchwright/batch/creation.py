@@ -1,0 +1,89 @@
+"""From documents to planned jobs: what is left to ask, written into wire files and remembered, nothing sent yet."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from batchwright.batch.assembler import Assembly, JobAssembler
+from batchwright.batch.collector import answered_items
+from batchwright.batch.planner import DocumentKey, DocumentPlan, key_of, pending_items, plan_documents
+from batchwright.errors import InputError
+from batchwright.job import JobRecord
+from batchwright.tasks.base import Document, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A document that could not be asked about, and why."""
+
+    document: Document
+    reason: str
+
+
+@dataclass(slots=True)
+class Planned:
+    """What planning found and made; filled while `write_jobs` runs."""
+
+    documents: tuple[DocumentPlan, ...] = ()
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def answered(self) -> int:
+        """Items whose rows are there already."""
+        return sum(plan.answered for plan in self.documents)
+
+    @property
+    def pending(self) -> int:
+        """Items that jobs created before will bring."""
+        return sum(plan.pending for plan in self.documents)
+
+
+def what_is_left(
+    documents: Sequence[Document],
+    *,
+    task: Task,
+    records: Sequence[JobRecord],
+    batch_size: int,
+    limit: int | None,
+    force: bool,
+) -> Planned:
+    """Decide what to ask; with `force`, everything. A document whose report cannot be read is skipped and named."""
+    answered: dict[DocumentKey, Collection[int]] = {}
+    planned = Planned()
+    readable = []
+    for document in documents:
+        try:
+            answered[key_of(document)] = () if force else answered_items(task, document)
+        except InputError as error:
+            planned.skipped.append(Skipped(document=document, reason=str(error)))
+        else:
+            readable.append(document)
+    pending: Mapping[DocumentKey, Collection[int]] = {} if force else pending_items(records)
+    planned.documents = plan_documents(readable, answered=answered, pending=pending, batch_size=batch_size, limit=limit)
+    return planned
+
+
+def write_jobs(planned: Planned, assembly: Assembly, *, remember: Callable[[JobRecord], None]) -> Iterator[JobRecord]:
+    """Write the wire files of everything planned; each job is remembered as soon as its file is durable.
+
+    A document that cannot be read is skipped from there on and noted in `planned.skipped`.
+    """
+    assembler = JobAssembler(assembly)
+    try:
+        for plan in planned.documents:
+            try:
+                for record in _requests_of(plan, assembler, assembly.task):
+                    remember(record)
+                    yield record
+            except InputError as error:
+                planned.skipped.append(Skipped(document=plan.document, reason=str(error)))
+        for record in assembler.finish():
+            remember(record)
+            yield record
+    except BaseException as error:
+        assembler.abandon(error)
+        raise
+
+
+def _requests_of(plan: DocumentPlan, assembler: JobAssembler, task: Task) -> Iterator[JobRecord]:
+    for cell in plan.cells:
+        yield from assembler.add(task.make_batch(plan.document, cell.index, cell.item_ids))

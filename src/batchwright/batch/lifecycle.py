@@ -1,0 +1,177 @@
+"""How a record changes. Pure: every event has one function from the old record to the new one.
+
+Only the provider's own word moves `state` of a job that was sent. What goes wrong on our side is noted in `last_error`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from batchwright.errors import LLMProviderError, LLMRateLimitError
+from batchwright.job import Attempt, BatchJob, BatchRef, JobRecord, JobState, Tally
+from batchwright.result import ResultStatus
+
+
+def next_tag(record: JobRecord) -> str:
+    """Return the tag of the next attempt to create this job."""
+    return f"{record.job_id}-a{len(record.attempts) + 1}"
+
+
+def custom_id(tag: str, position: int) -> str:
+    """Return the id of a job's n-th request, counted from 0."""
+    return f"{tag}-{position}"
+
+
+def position_of(tag: str, custom_id: str | None) -> int | None:
+    """Return the n of one of our custom ids, or None if it was not sent under `tag`."""
+    prefix = tag + "-"
+    if custom_id is None or not custom_id.startswith(prefix):
+        return None
+    number = custom_id[len(prefix) :]
+    return int(number) if number.isascii() and number.isdigit() else None
+
+
+def intended(record: JobRecord, *, tag: str, account: str, now: datetime) -> JobRecord:
+    """A create is about to be sent; this is on disk before the first byte leaves."""
+    attempt = Attempt(tag=tag, started_at=now)
+    return replace(
+        record, state=JobState.SUBMITTING, account=account, attempts=(*record.attempts, attempt), last_error=None
+    )
+
+
+def uploaded(record: JobRecord, file_id: str) -> JobRecord:
+    """The input file is at the provider; its id finds the job again should the create's answer be lost."""
+    return _with_last_attempt(record, file_id=file_id)
+
+
+def created(record: JobRecord, job: BatchJob, now: datetime) -> JobRecord:
+    """The provider answered the create."""
+    record = _with_last_attempt(record, job_name=job.job_name)
+    return observed(replace(record, job_name=job.job_name, submitted_at=now), job, now)
+
+
+def refused(record: JobRecord, error: LLMProviderError) -> JobRecord:
+    """The provider answered that it created nothing.
+
+    A rate limit leaves the job planned, to be sent again later; anything else needs a person or another plan.
+    """
+    record = replace(_with_last_attempt(record, error=str(error)), last_error=str(error))
+    if isinstance(error, LLMRateLimitError):
+        return replace(record, state=JobState.PLANNED)
+    return replace(record, state=JobState.FAILED, error_message=f"not created: {error}")
+
+
+UNRESOLVED = (
+    "its create was sent and the answer never came, so it may exist and be paid for; it is not sent again. Look for it "
+    "in the provider's console; if it is not there, `batch-create --force` asks its items again"
+)
+
+
+def unresolved(record: JobRecord, error: LLMProviderError | None = None) -> JobRecord:
+    """A create was sent and its answer lost (or its sender died): the job stays `submitting` until a person decides."""
+    return replace(record, last_error=str(error) if error else record.last_error, error_message=UNRESOLVED)
+
+
+def dropped(record: JobRecord, now: datetime) -> JobRecord:
+    """A job that was never sent is given up."""
+    return replace(
+        record,
+        state=JobState.CANCELLED,
+        batches=tuple(replace(batch, unanswered=tuple(batch.item_ids)) for batch in record.batches),
+        ended_at=now,
+        collected_at=now,
+        error_message="cancelled before it was sent; `batch-create` asks its items again",
+    )
+
+
+def observed(record: JobRecord, job: BatchJob, now: datetime) -> JobRecord:
+    """The provider told us the job's state; a job once lost comes back."""
+    return replace(
+        record,
+        state=job.state,
+        provider_state=job.provider_state,
+        counts=job.counts,
+        ended_at=(record.ended_at or job.ended_at or now) if job.done else None,
+        expires_at=job.expires_at or record.expires_at,
+        polled_at=now,
+        missed_at=None,
+        last_error=None,
+        error_message=_failure_of(job),
+    )
+
+
+def troubled(record: JobRecord, error: Exception) -> JobRecord:
+    """Looking at the job failed on our side; nothing is known to have changed at the provider."""
+    return replace(record, last_error=str(error))
+
+
+def not_found(record: JobRecord, *, account: str, now: datetime, grace: float) -> JobRecord:
+    """The provider said it does not know the job.
+
+    Once may be its own hiccup: it is lost only when it says so again at least `grace` seconds later, and only to the
+    account that sent the job. First-generation records name no account; theirs is taken to be the present one.
+    """
+    if record.account not in (None, account):
+        why = f"{record.provider_name} does not know this job, but it was sent with another account's key"
+        return replace(record, last_error=why)
+    if record.missed_at is None:
+        return replace(record, missed_at=now, last_error=f"{record.provider_name} does not know this job; asking again")
+    if now - record.missed_at < timedelta(seconds=grace):
+        return replace(record, last_error=f"{record.provider_name} still does not know this job; asking again")
+    why = (
+        f"lost: {record.provider_name} does not know {record.job_name} any more; its answers were never fetched. "
+        "`batch-create` asks its items again"
+    )
+    return replace(record, state=JobState.LOST, ended_at=now, last_error=None, error_message=why)
+
+
+def collected(
+    record: JobRecord, *, batches: Sequence[BatchRef], tally: Tally, now: datetime, refusals: Sequence[str] = ()
+) -> JobRecord:
+    """Every answer there is has its rows on disk, but for those that `refusals` say were not merged."""
+    open_items = sum(len(batch.unanswered or ()) for batch in batches)
+    items = sum(len(batch.item_ids) for batch in batches)
+    reasons = [record.error_message] if record.state is JobState.FAILED and record.error_message else []
+    if refusals:
+        reasons.extend(refusals)
+    elif open_items:
+        reasons.append(f"{open_items} of {items} items have no answer{_blame(tally)}; `batch-create` asks them again")
+    return replace(
+        record,
+        batches=tuple(batches),
+        tally=tally,
+        collected_at=now,
+        last_error=None,
+        error_message="; ".join(reasons) or None,
+    )
+
+
+def unwritten(record: JobRecord, reasons: Sequence[str]) -> JobRecord:
+    """The answers were downloaded and some report could not be written: a person must act, nothing is asked again."""
+    return replace(
+        record,
+        collected_at=None,
+        error_message=f"{'; '.join(reasons)}; the answers are kept, `batch-fetch` writes them when this is mended",
+    )
+
+
+def _blame(tally: Tally) -> str:
+    counts = {
+        ResultStatus.ERRORED: tally.errored,
+        ResultStatus.EXPIRED: tally.expired,
+        ResultStatus.CANCELLED: tally.cancelled,
+        ResultStatus.MISSING: tally.missing,
+    }
+    words = [f"{count} {status}" for status, count in counts.items() if count]
+    return f" (requests: {', '.join(words)})" if words else ""
+
+
+def _failure_of(job: BatchJob) -> str | None:
+    if job.state is not JobState.FAILED:
+        return None
+    return f"{job.provider_name} failed the job: {job.error or job.provider_state}"
+
+
+def _with_last_attempt(record: JobRecord, **changes: str) -> JobRecord:
+    *earlier, last = record.attempts
+    return replace(record, attempts=(*earlier, replace(last, **changes)))  # type: ignore[arg-type]

@@ -1,0 +1,137 @@
+"""The batch engine as the commands use it: create, look, collect, cancel. Yields what happened; prints nothing."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from batchwright.batch import lifecycle
+from batchwright.batch.collector import Collection, Collector
+from batchwright.batch.submitter import Submission, Submitter
+from batchwright.batch.workers import in_parallel
+from batchwright.clock import Clock
+from batchwright.errors import BatchwrightError, ClaimedJobError, LLMNotFoundError, TrackingError
+from batchwright.job import BatchJob, JobRecord, JobState
+from batchwright.providers.base import Provider
+from batchwright.tasks.base import Task
+from batchwright.tracking.base import JobStore
+from batchwright.tracking.payloads import JobFolders
+
+log = logging.getLogger(__name__)
+
+LOST_AFTER = 60.0
+"""Seconds between the two answers of "not found" that make a job lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What looking at one job brought."""
+
+    record: JobRecord
+    collection: Collection | None = None
+    """Set when its answers were collected now."""
+    error: BatchwrightError | None = None
+    """What went wrong on our side; the job itself is where it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Everything the batch engine works with. Safe to use from several threads."""
+
+    store: JobStore
+    folders: JobFolders
+    clock: Clock
+    collector: Collector
+    provider_of: Callable[[str, str], Provider]
+    """(provider name, model) → the provider; raises `LLMProviderConfigurationError` or `ConfigurationError`."""
+    task_of: Callable[[str], Task]
+    """Task name → the task; raises `ConfigurationError`."""
+    lost_after: float = LOST_AFTER
+
+    def submit_all(self, records: Iterable[JobRecord]) -> Iterator[Submission]:
+        """Send planned jobs in parallel; yield each as it is done. One that cannot be sent does not stop the others."""
+        for _, submission in in_parallel(self._submit, records):
+            yield submission
+
+    def look_at_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
+        """Send, poll or collect each job, whatever it needs next, in parallel; yield each as it is done."""
+        for _, look in in_parallel(self._look_at, records):
+            yield look
+
+    def cancel_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
+        """Ask the providers to cancel jobs; one never sent is dropped here."""
+        for _, look in in_parallel(self._cancel, records):
+            yield look
+
+    def _provider(self, record: JobRecord) -> Provider:
+        return self.provider_of(record.provider_name, record.model)
+
+    def _submit(self, record: JobRecord) -> Submission:
+        submitter = Submitter(store=self.store, folders=self.folders, clock=self.clock)
+        try:
+            return submitter.submit(record.job_id, self._provider(record))
+        except BatchwrightError as error:
+            return Submission(record=record, error=error)
+
+    def _look_at(self, record: JobRecord) -> Look:
+        if record.state is JobState.PLANNED:
+            submission = self._submit(record)
+            return Look(record=submission.record, error=submission.error)
+        if record.state is JobState.SUBMITTING:
+            return self._look_at_unresolved(record)
+        try:
+            provider = self._provider(record)
+            job = provider.get_batch_job(_name_of(record))
+        except LLMNotFoundError as error:
+            return self._missed(record, provider, error)
+        except BatchwrightError as error:
+            return self._trouble(record, error)
+        record = self._change(record, partial(lifecycle.observed, job=job, now=self.clock.now()))
+        if not job.done or job.state is JobState.FAILED:
+            return Look(record=record)
+        return self._collect(record, job, provider)
+
+    def _collect(self, record: JobRecord, job: BatchJob, provider: Provider) -> Look:
+        try:
+            collection = self.collector.collect(record, job, provider, self.task_of(record.task))
+        except BatchwrightError as error:
+            return self._trouble(record, error)
+        return Look(record=collection.record, collection=collection)
+
+    def _look_at_unresolved(self, record: JobRecord) -> Look:
+        if self.folders.is_claimed(record.job_id):
+            return Look(record=record, error=ClaimedJobError(f"{record.job_id} is being sent by another process"))
+        unresolved = self._change(record, lifecycle.unresolved)
+        return Look(record=unresolved, error=TrackingError(lifecycle.UNRESOLVED))
+
+    def _cancel(self, record: JobRecord) -> Look:
+        try:
+            if record.state is JobState.PLANNED:
+                return Look(record=self._drop(record))
+            provider = self._provider(record)
+            job = provider.cancel_batch_job(_name_of(record))
+        except BatchwrightError as error:
+            return self._trouble(record, error)
+        return Look(record=self._change(record, partial(lifecycle.observed, job=job, now=self.clock.now())))
+
+    def _drop(self, record: JobRecord) -> JobRecord:
+        with self.folders.claim(record.job_id):
+            return self._change(record, partial(lifecycle.dropped, now=self.clock.now()))
+
+    def _missed(self, record: JobRecord, provider: Provider, error: LLMNotFoundError) -> Look:
+        now, account = self.clock.now(), provider.account
+        changed = self._change(record, partial(lifecycle.not_found, account=account, now=now, grace=self.lost_after))
+        return Look(record=changed, error=None if changed.state is JobState.LOST else error)
+
+    def _trouble(self, record: JobRecord, error: BatchwrightError) -> Look:
+        log.warning("looking at a job failed", extra={"event": "job.trouble", "job_id": record.job_id})
+        return Look(record=self._change(record, partial(lifecycle.troubled, error=error)), error=error)
+
+    def _change(self, record: JobRecord, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
+        return self.store.update(record.job_id, change)
+
+
+def _name_of(record: JobRecord) -> str:
+    if record.job_name is None:
+        raise TrackingError(f"{record.job_id} was never created at {record.provider_name}")
+    return record.job_name

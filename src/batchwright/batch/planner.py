@@ -1,0 +1,148 @@
+"""What to ask, and how to pack it into jobs. Pure.
+
+The truth is per item: an item is asked about unless its report row is there or a live job will bring it. Batches lie on
+a grid of the document's items (batch k holds the ids k·size … (k+1)·size-1), so that an index means the same whatever
+is left to do.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from batchwright.errors import ConfigurationError
+from batchwright.job import BatchRef, JobRecord, JobState
+from batchwright.providers.base import Limits
+from batchwright.tasks.base import Document
+
+_EMPTY_HANDED = frozenset({JobState.FAILED, JobState.LOST})
+
+DocumentKey = tuple[str, str]
+"""Group and document name."""
+
+
+class JobsPer(StrEnum):
+    """What one provider job holds."""
+
+    BATCH = "batch"
+    """One request: the guide's way, many small jobs."""
+    DOCUMENT = "document"
+    """All batches of one document."""
+    RUN = "run"
+    """Everything, in as few jobs as the provider's limits allow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """The items of one batch that are still to be asked about."""
+
+    index: int
+    item_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPlan:
+    """What is to be asked about one document, and what need not be."""
+
+    document: Document
+    cells: tuple[Cell, ...]
+    answered: int
+    """Items whose report row is there."""
+    pending: int
+    """Items a live job will bring."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """How full a job under construction is."""
+
+    requests: int = 0
+    size_bytes: int = 0
+    last_document: DocumentKey | None = None
+
+
+def key_of(document: Document) -> DocumentKey:
+    """Return what a document is known by."""
+    return document.group, document.name
+
+
+def plan_documents(
+    documents: Iterable[Document],
+    *,
+    answered: Mapping[DocumentKey, Collection[int]],
+    pending: Mapping[DocumentKey, Collection[int]],
+    batch_size: int,
+    limit: int | None = None,
+) -> tuple[DocumentPlan, ...]:
+    """Return what is left to ask, at most `limit` batches in all; pass empty mappings to ask everything again.
+
+    Raises `ConfigurationError` for a batch size or limit below 1.
+    """
+    if batch_size < 1:
+        raise ConfigurationError(f"--batch-size is {batch_size}; a batch holds 1 item or more")
+    if limit is not None and limit < 1:
+        raise ConfigurationError(f"--limit is {limit}; a pilot has 1 batch or more")
+    plans = []
+    room = limit
+    for document in documents:
+        done = frozenset(answered.get(key_of(document), ()))
+        waiting = frozenset(pending.get(key_of(document), ())) - done
+        cells = tuple(grid(document.item_ids, batch_size, done | waiting))
+        if room is not None:
+            cells = cells[:room]
+            room -= len(cells)
+        plans.append(
+            DocumentPlan(document=document, cells=cells, answered=len(done), pending=len(waiting)),
+        )
+    return tuple(plans)
+
+
+def grid(item_ids: Sequence[int], batch_size: int, without: Collection[int] = ()) -> Iterator[Cell]:
+    """Yield the batches of a document that have items left after `without`."""
+    for index, start in enumerate(range(0, len(item_ids), batch_size)):
+        wanted = tuple(item for item in item_ids[start : start + batch_size] if item not in without)
+        if wanted:
+            yield Cell(index=index, item_ids=wanted)
+
+
+def pending_items(records: Iterable[JobRecord]) -> dict[DocumentKey, set[int]]:
+    """Return the items that live jobs will bring.
+
+    Every job counts that may still bring an answer: also an unresolved one, which may have been paid for, and one whose
+    answers are there but could not be written yet.
+    """
+    pending: dict[DocumentKey, set[int]] = {}
+    for record in records:
+        if record.collected_at is None and record.state not in _EMPTY_HANDED:
+            for batch in record.batches:
+                pending.setdefault((batch.group, batch.document), set()).update(batch.item_ids)
+    return pending
+
+
+def belongs_in(fill: Fill, *, document: DocumentKey, size_bytes: int, jobs_per: JobsPer, limits: Limits) -> bool:
+    """Say whether a request of `size_bytes` (with its separator) may join the job that is filled so far."""
+    if fill.requests == 0:
+        return True
+    if fill.requests + 1 > limits.max_requests or fill.size_bytes + size_bytes > limits.max_bytes:
+        return False
+    return jobs_per is JobsPer.RUN or (jobs_per is JobsPer.DOCUMENT and document == fill.last_document)
+
+
+def extended(batches: Sequence[BatchRef], batch: BatchRef) -> BatchRef | None:
+    """Return the last batch with `batch` appended where both are runs of single items that meet; else None."""
+    if not batches or not batch.per_item:
+        return None
+    last = batches[-1]
+    meets = last.item_ids[-1] + 1 == batch.item_ids[0]
+    if not (last.per_item and meets and (last.group, last.document) == (batch.group, batch.document)):
+        return None
+    return replace(last, item_ids=range(last.item_ids[0], batch.item_ids[-1] + 1))
+
+
+def batch_at(batches: Sequence[BatchRef], position: int) -> BatchRef:
+    """Return the batch that the request at `position` of a job belongs to. Raises `IndexError` beyond the last."""
+    first = 0
+    for batch in batches:
+        if position < first + batch.request_count:
+            return batch
+        first += batch.request_count
+    raise IndexError(f"the job has {first} requests, there is none at {position}")

@@ -1,0 +1,90 @@
+"""Send a planned job so that it can never be paid for twice.
+
+Create costs money and no vendor makes it idempotent. So the intent is on disk before anything leaves, a claim tells a
+live sender from a dead one, and a create whose answer was lost leaves the job `submitting`, never to be sent again on
+a guess.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from batchwright.batch import lifecycle
+from batchwright.clock import Clock
+from batchwright.errors import BatchwrightError, LLMOutcomeUnknownError, LLMProviderError, TrackingError
+from batchwright.job import JobRecord, JobState
+from batchwright.providers.base import Provider
+from batchwright.tracking.base import JobStore
+from batchwright.tracking.payloads import JobFolders
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What became of sending one job."""
+
+    record: JobRecord
+    error: BatchwrightError | None = None
+    """Why it was not sent, or (`LLMOutcomeUnknownError`) why nobody knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitter:
+    """Sends planned jobs, one at a time under each job's claim."""
+
+    store: JobStore
+    folders: JobFolders
+    clock: Clock
+
+    def submit(self, job_id: str, provider: Provider) -> Submission:
+        """Send the job unless somebody else did; a refusal by the provider is part of the returned submission.
+
+        Raises `ClaimedJobError` when a live process is sending it now, `TrackingError` when the record cannot be kept.
+        """
+        with self.folders.claim(job_id):
+            record = self.store.get(job_id)
+            if record.state is not JobState.PLANNED:
+                return Submission(record=record)
+            tag = lifecycle.next_tag(record)
+            payload = self._payload(record, tag, provider)
+            self._change(
+                job_id, lambda old: lifecycle.intended(old, tag=tag, account=provider.account, now=self.clock.now())
+            )
+            try:
+                job = provider.submit(payload, tag=tag, on_uploaded=lambda file_id: self._note_upload(job_id, file_id))
+            except LLMOutcomeUnknownError as error:
+                log.warning("create outcome unknown", extra={"event": "job.unresolved", "job_id": job_id})
+                return Submission(record=self._change(job_id, partial(lifecycle.unresolved, error=error)), error=error)
+            except LLMProviderError as error:
+                log.warning("job refused", extra={"event": "job.refused", "job_id": job_id, "code": error.code})
+                return Submission(record=self._change(job_id, partial(lifecycle.refused, error=error)), error=error)
+            record = self._change(job_id, lambda old: lifecycle.created(old, job, self.clock.now()))
+            log.info("job submitted", extra={"event": "job.submitted", "job_id": job_id, "job_name": job.job_name})
+            return Submission(record=record)
+
+    def _change(self, job_id: str, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
+        return self.store.update(job_id, change)
+
+    def _note_upload(self, job_id: str, file_id: str) -> None:
+        self._change(job_id, lambda old: lifecycle.uploaded(old, file_id))
+
+    def _payload(self, record: JobRecord, tag: str, provider: Provider) -> Path:
+        """Return the wire file with every custom_id under `tag`; rewritten for a second attempt."""
+        path = self.folders.requests_path(record.job_id, provider.wire.suffix)
+        if not path.is_file():
+            raise TrackingError(
+                f"{path} is missing, so {record.job_id} cannot be sent; "
+                "`batchwright batch-create --force` plans its items again"
+            )
+        if record.attempts:
+            self._retag(path, record.attempts[-1].tag, tag)
+        return path
+
+    def _retag(self, path: Path, old: str, new: str) -> None:
+        """Put `new` for `old` in every custom_id; a tag is unique, so no prompt can hold it."""
+        with path.open("rb") as source, self.folders.writer(path) as target:
+            for line in source:
+                target.write(line.replace(f'"{old}-'.encode(), f'"{new}-'.encode(), 1))

@@ -1,0 +1,181 @@
+"""`batch-create`: documents become provider batch jobs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import pydantic_core
+
+from batchwright.batch.creation import Planned
+from batchwright.batch.orchestrator import Engine
+from batchwright.batch.planner import JobsPer
+from batchwright.batch.submitter import Submission
+from batchwright.cli.creating import Choice, left_behind, rehearse, write_payloads, write_planned
+from batchwright.cli.exits import ExitCode, exit_code_of
+from batchwright.cli.options import GuideCommand, ManyValued
+from batchwright.cli.output import data, shown_path, talk, warning
+from batchwright.cli.subjects import by_document
+from batchwright.cli.workbench import Workbench, with_workbench
+from batchwright.config import batch_size_from, provider_from
+from batchwright.job import JobRecord
+from batchwright.tasks.base import Task
+
+
+@click.command("batch-create", cls=GuideCommand)
+@click.option("--subjects", cls=ManyValued, help="Only these subjects (case, spaces and hyphens do not matter).")
+@click.option("--documents", cls=ManyValued, help="Only these documents.")
+@click.option("--batch-size", type=int, help="Issues a request  [default: LLM_CATEGORISER_BATCH_SIZE or 10]")
+@click.option("--provider", help="gemini, openai or anthropic  [default: LLM_PRIMARY or gemini]")
+@click.option("--model", help="Model to ask  [default: the provider's]")
+@click.option(
+    "--jobs-per",
+    type=click.Choice([choice.value for choice in JobsPer]),
+    default=JobsPer.RUN.value,
+    show_default=True,
+    help="What one job holds; `run` packs everything into as few as the provider allows.",
+)
+@click.option("--limit", type=int, help="At most this many batches: a cheap pilot.")
+@click.option("--force", is_flag=True, help="Ask again what is answered or pending.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent; needs no key, writes nothing.")
+@click.option(
+    "--emit-payload",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the files that would be uploaded to DIR and send nothing.",
+)
+@with_workbench
+def command(
+    workbench: Workbench,
+    *,
+    subjects: tuple[str, ...],
+    documents: tuple[str, ...],
+    batch_size: int | None,
+    provider: str | None,
+    model: str | None,
+    jobs_per: str,
+    limit: int | None,
+    force: bool,
+    dry_run: bool,
+    emit_payload: Path | None,
+) -> int:
+    """Turn documents with issues into provider batch jobs.
+
+    What is answered already, or waits in a job, is not asked again.
+
+    \b
+    Examples:
+      batchwright batch-create
+      batchwright batch-create --subjects Geography "Art and Design"
+      batchwright batch-create --documents gcse-geography.md --batch-size 5
+      batchwright batch-create --provider openai --limit 2
+      batchwright batch-create --dry-run
+    """  # noqa: D301  (\b keeps click from wrapping the examples)
+    environment = workbench.settings.environment
+    choice = Choice(
+        provider_name=provider_from(environment, provider),
+        model=model,
+        subjects=subjects,
+        documents=documents,
+        batch_size=batch_size_from(environment, batch_size),
+        jobs_per=JobsPer(jobs_per),
+        limit=limit,
+        force=force,
+    )
+    if dry_run:
+        return _rehearse(workbench, choice)
+    if emit_payload is not None:
+        return _emit(workbench, choice, emit_payload)
+    return create(workbench, choice)
+
+
+def create(workbench: Workbench, choice: Choice) -> int:
+    """Plan, write, send and say so; return the exit code."""
+    provider = workbench.provider(choice.provider_name, choice.model)
+    engine = workbench.engine()
+    task = engine.task_of("categorise")
+    sent = _send(engine, left_behind(workbench), task, "planned before")
+    planned, jobs = write_planned(workbench, task, provider, choice)
+    sent += _send(engine, jobs, task)
+    _summarise(planned, jobs, sent, task)
+    return _verdict(planned, sent)
+
+
+def _send(engine: Engine, records: Sequence[JobRecord], task: Task, note: str = "") -> list[Submission]:
+    """Send jobs and print each one's documents and batches when it is done."""
+    sent = []
+    for submission in engine.submit_all(records):
+        sent.append(submission)
+        record, error = submission.record, submission.error
+        outcome = f"Failed to create job - {error}" if error else f"Created job {record.job_id} ({record.job_name})"
+        for name, batches in by_document(record):
+            count = sum(len(batch.item_ids) for batch in batches)
+            data(f"Processing {name} ({count} {task.items_word}){f', {note}' if note else ''}...")
+            for batch in batches:
+                data(f"  Batch {batch.index}: {outcome}")
+    return sent
+
+
+def _summarise(planned: Planned, jobs: Sequence[JobRecord], sent: Sequence[Submission], task: Task) -> None:
+    refused = [submission for submission in sent if submission.error]
+    for skipped in planned.skipped:
+        warning(f"{skipped.document.group}/{skipped.document.name} skipped: {skipped.reason}")
+    if not jobs and not planned.skipped:
+        data(f"Nothing to send: {planned.answered} {task.items_word} answered, {planned.pending} pending.")
+    data("Summary:")
+    data(f"  Total documents: {_documents_in(jobs)}")
+    data(f"  Total batches: {sum(record.request_count for record in jobs)}")
+    data(f"  Created jobs: {len(sent) - len(refused)}")
+    for label, number in (
+        ("Failed jobs", len(refused)),
+        ("Skipped documents", len(planned.skipped)),
+        (f"Already answered {task.items_word}", planned.answered),
+        (f"Already pending {task.items_word}", planned.pending),
+    ):
+        if number:
+            data(f"  {label}: {number}")
+    if len(sent) > len(refused):
+        talk(
+            "Collect the answers with: batchwright batch-fetch --check-all-pending  (or wait: batchwright batch-watch)"
+        )
+
+
+def _documents_in(jobs: Sequence[JobRecord]) -> int:
+    return len({(batch.group, batch.document) for record in jobs for batch in record.batches})
+
+
+def _verdict(planned: Planned, sent: Sequence[Submission]) -> int:
+    """A key or quota that is at fault ends in its own code when nothing could be sent."""
+    errors = [submission.error for submission in sent if submission.error]
+    if errors and len(errors) == len(sent):
+        code = exit_code_of(errors[0])
+        if code in {ExitCode.KEY, ExitCode.ACCOUNT}:
+            return code
+    return ExitCode.ITEMS_FAILED if errors or planned.skipped else ExitCode.OK
+
+
+def _rehearse(workbench: Workbench, choice: Choice) -> int:
+    planned, jobs, sink = rehearse(workbench, choice)
+    for record in jobs:
+        for name, batches in by_document(record):
+            data(f"Would process {name} ({sum(len(batch.item_ids) for batch in batches)} issues)...")
+    for skipped in planned.skipped:
+        warning(f"{skipped.document.group}/{skipped.document.name} would be skipped: {skipped.reason}")
+    data("Summary (dry run, nothing sent or written):")
+    data(f"  Provider: {sink.provider.name}, model {sink.provider.model}")
+    data(f"  Total documents: {_documents_in(jobs)}")
+    data(f"  Total batches: {sum(record.request_count for record in jobs)}")
+    data(f"  Jobs: {len(jobs)}, {sink.size_bytes:,} bytes")
+    if sink.first:
+        data("First request:")
+        data(pydantic_core.to_json(pydantic_core.from_json(sink.first), indent=2).decode())
+    return ExitCode.ITEMS_FAILED if planned.skipped else ExitCode.OK
+
+
+def _emit(workbench: Workbench, choice: Choice, folder: Path) -> int:
+    planned, written = write_payloads(workbench, choice, folder)
+    for path in written:
+        data(shown_path(path))
+    for skipped in planned.skipped:
+        warning(f"{skipped.document.group}/{skipped.document.name} skipped: {skipped.reason}")
+    talk(f"{len(written)} payload(s) written; nothing was sent.")
+    return ExitCode.ITEMS_FAILED if planned.skipped else ExitCode.OK

@@ -1,0 +1,152 @@
+"""The steps of `batch-create`; `demo` takes them as well."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchwright.batch.assembler import Assembly, OpenPayload, PayloadSink
+from batchwright.batch.creation import Planned, what_is_left, write_jobs
+from batchwright.batch.planner import JobsPer
+from batchwright.cli.workbench import Workbench
+from batchwright.errors import InputError
+from batchwright.job import JobRecord, JobState
+from batchwright.providers.base import Provider
+from batchwright.sources.names import select
+from batchwright.tasks.base import Task
+from batchwright.tracking.ids import new_job_id
+
+PLACEHOLDER_JOB_ID = "job-000000000000"
+"""Stands for a job's id where nothing is made, so that two dry runs print the same."""
+
+NO_KEY = "not-sent"
+"""Stands for the key where nothing is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a person asked to be created."""
+
+    provider_name: str
+    model: str | None = None
+    subjects: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    batch_size: int
+    jobs_per: JobsPer = JobsPer.RUN
+    limit: int | None = None
+    force: bool = False
+
+
+def plan(workbench: Workbench, task: Task, choice: Choice) -> Planned:
+    """Decide what to ask. Raises `ConfigurationError` for a subject or document that is not there, `InputError`."""
+    return what_is_left(
+        select(task.documents(), choice.subjects, choice.documents),
+        task=task,
+        records=workbench.store.load(),
+        batch_size=choice.batch_size,
+        limit=choice.limit,
+        force=choice.force,
+    )
+
+
+def write_planned(
+    workbench: Workbench, task: Task, provider: Provider, choice: Choice
+) -> tuple[Planned, list[JobRecord]]:
+    """Plan, write the wire files and remember the jobs, in one turn among processes; nothing is sent yet."""
+    with workbench.folders.planning():
+        planned = plan(workbench, task, choice)
+        assembly = _assembly(workbench, task, provider, choice, _tracked_payloads(workbench))
+        jobs = list(write_jobs(planned, assembly, remember=lambda record: workbench.store.add([record])))
+    return planned, jobs
+
+
+def left_behind(workbench: Workbench) -> list[JobRecord]:
+    """Return jobs that were planned and never sent: their process was stopped, or the provider asked to wait."""
+    return [
+        record
+        for record in workbench.store.load()
+        if record.state is JobState.PLANNED and not workbench.folders.is_claimed(record.job_id)
+    ]
+
+
+@dataclass(slots=True)
+class FirstRequest:
+    """A sink that keeps the first request and counts the rest."""
+
+    provider: Provider
+    first: bytes = b""
+    size_bytes: int = 0
+
+    def write(self, data: bytes) -> None:
+        """Take a piece of a wire file."""
+        self.size_bytes += len(data)
+        framing = {self.provider.wire.head, self.provider.wire.separator, self.provider.wire.tail}
+        if not self.first and data not in framing:
+            self.first = data
+
+    @contextmanager
+    def open(self, _job_id: str, _suffix: str) -> Iterator["FirstRequest"]:
+        """Take another job's wire file."""
+        yield self
+
+
+def rehearse(workbench: Workbench, choice: Choice) -> tuple[Planned, list[JobRecord], FirstRequest]:
+    """Do everything `write_planned` does, into nowhere: no file, no key, no network."""
+    task = workbench.task()
+    provider = workbench.provider(choice.provider_name, choice.model, api_key=NO_KEY)
+    sink = FirstRequest(provider)
+    planned = plan(workbench, task, choice)
+    assembly = _assembly(workbench, task, provider, choice, sink.open, placeholder=True)
+    return planned, list(write_jobs(planned, assembly, remember=lambda _: None)), sink
+
+
+def write_payloads(workbench: Workbench, choice: Choice, folder: Path) -> tuple[Planned, list[Path]]:
+    """Write the wire files to `folder` and send nothing. Raises `InputError` if it cannot be written."""
+    task = workbench.task()
+    provider = workbench.provider(choice.provider_name, choice.model, api_key=NO_KEY)
+    written: list[Path] = []
+
+    @contextmanager
+    def open_payload(job_id: str, suffix: str) -> Iterator[PayloadSink]:
+        path = folder / f"{job_id}{suffix}"
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            yield file
+        written.append(path)
+
+    planned = plan(workbench, task, choice)
+    assembly = _assembly(workbench, task, provider, choice, open_payload)
+    try:
+        for _ in write_jobs(planned, assembly, remember=lambda _: None):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write payloads to {folder}: {error.strerror or error}") from error
+    return planned, written
+
+
+def _tracked_payloads(workbench: Workbench) -> OpenPayload:
+    folders = workbench.folders
+    return lambda job_id, suffix: folders.writer(folders.requests_path(job_id, suffix))
+
+
+def _assembly(
+    workbench: Workbench,
+    task: Task,
+    provider: Provider,
+    choice: Choice,
+    open_payload: OpenPayload,
+    *,
+    placeholder: bool = False,
+) -> Assembly:
+    def new_id() -> str:
+        return PLACEHOLDER_JOB_ID if placeholder else new_job_id(workbench.clock.now())
+
+    return Assembly(
+        task=task,
+        provider=provider,
+        jobs_per=choice.jobs_per,
+        batch_size=choice.batch_size,
+        open_payload=open_payload,
+        new_job_id=new_id,
+        now=workbench.clock.now,
+    )

@@ -1,0 +1,155 @@
+"""Looking at jobs, once or until they are done, and saying what came of it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from batchwright.batch.orchestrator import Engine, Look
+from batchwright.batch.watcher import Pace, looks
+from batchwright.cli.exits import ExitCode, exit_code_of
+from batchwright.cli.output import data, shown_path, talk, warning
+from batchwright.cli.progress import Progress
+from batchwright.cli.subjects import where
+from batchwright.errors import ClaimedJobError, ConfigurationError, LLMProviderConfigurationError
+from batchwright.job import JobRecord, JobState, JobStatus, status_of
+
+_REMOTE_FAILURES = frozenset({JobState.FAILED, JobState.EXPIRED, JobState.CANCELLED, JobState.LOST})
+
+_HOPELESS = (LLMProviderConfigurationError, ConfigurationError)
+"""No key, or a provider or task nobody knows: looking again does not help."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """The last look at each job."""
+
+    looks: dict[str, Look] = field(default_factory=dict)
+
+    def take(self, look: Look) -> None:
+        """Remember a look, in place of an earlier one at the same job."""
+        self.looks[look.record.job_id] = look
+
+    def of_status(self, status: JobStatus) -> list[JobRecord]:
+        """Return the jobs that now have `status`."""
+        return [look.record for look in self.looks.values() if status_of(look.record) is status]
+
+    def configuration_error(self) -> ExitCode | None:
+        """Return the exit code for a missing key or an unknown provider: then the work was not done."""
+        for look in self.looks.values():
+            if isinstance(look.error, _HOPELESS):
+                return exit_code_of(look.error)
+        return None
+
+    def strict_verdict(self) -> ExitCode:
+        """Return 5 where a job failed at the provider, 3 where items failed, else 0."""
+        failed = self.of_status(JobStatus.FAILED)
+        if any(record.state in _REMOTE_FAILURES for record in failed):
+            return ExitCode.JOB_FAILED
+        return ExitCode.ITEMS_FAILED if failed else ExitCode.OK
+
+
+def to_collect(records: Iterable[JobRecord]) -> list[JobRecord]:
+    """Return the jobs a later look may still change: pending ones, and those whose answers could not be written."""
+    return [record for record in records if status_of(record) is JobStatus.PENDING or _unwritten(record)]
+
+
+def ended_with_gaps(records: Iterable[JobRecord], *, since: datetime) -> list[JobRecord]:
+    """Return jobs that ended after `since` and left items unanswered."""
+    return [
+        record
+        for record in records
+        if record.ended_at is not None
+        and record.ended_at >= since
+        and record.job_name is not None
+        and status_of(record) is JobStatus.FAILED
+    ]
+
+
+def hours_ago(now: datetime, hours: float) -> datetime:
+    """Return the moment `hours` before `now`."""
+    return now - timedelta(hours=hours)
+
+
+def look_once(engine: Engine, records: Sequence[JobRecord]) -> Findings:
+    """Look at each job once and print what it brought."""
+    findings = Findings()
+    for look in engine.look_at_all(records):
+        findings.take(look)
+        print_look(look)
+    return findings
+
+
+def wait_for(engine: Engine, records: Sequence[JobRecord], *, pace: Pace, timeout: float | None) -> ExitCode:
+    """Look again and again until nothing is pending or `timeout` seconds are over; print each job when it is done.
+
+    Ctrl-C leaves the jobs at the provider as they are, says how to come back, and is raised again.
+    """
+    findings = Findings()
+    waiting = list(records)
+    with Progress(engine.clock) as progress:
+        try:
+            for _ in looks(engine.clock, pace, timeout=timeout):
+                waiting = list(_still_waiting(engine, waiting, findings, progress))
+                progress.show(waiting, findings.looks)
+                if not waiting:
+                    break
+        except KeyboardInterrupt:
+            talk("Detached; the jobs go on at the provider. Come back with: batchwright batch-watch")
+            raise
+    summarise(findings)
+    if waiting:
+        talk("Stopped waiting; the jobs go on at the provider. Come back with: batchwright batch-watch")
+        return ExitCode.TIMEOUT
+    return findings.configuration_error() or findings.strict_verdict()
+
+
+def _still_waiting(
+    engine: Engine, waiting: Sequence[JobRecord], findings: Findings, progress: Progress
+) -> Iterator[JobRecord]:
+    """Look at every job once; yield those worth another look, print the others, and trouble that is new."""
+    for look in engine.look_at_all(waiting):
+        before = findings.looks.get(look.record.job_id)
+        findings.take(look)
+        hopeless = isinstance(look.error, _HOPELESS)
+        again = status_of(look.record) is JobStatus.PENDING and not hopeless
+        news = look.error is not None and (before is None or str(before.error) != str(look.error))
+        if news or not again:
+            with progress.printing():
+                print_look(look)
+        if again:
+            yield look.record
+
+
+def print_look(look: Look) -> None:
+    """Print one job in the guide's form."""
+    record = look.record
+    data(f"Job {record.job_id} ({where(record)})")
+    if look.collection is not None:
+        for saved in look.collection.saved:
+            data(f"  Saved {saved.rows} result(s) to {shown_path(saved.path)}")
+        if not look.collection.saved:
+            data("  No results returned")
+        for message in look.collection.warnings:
+            warning(message)
+    status = status_of(record)
+    if status is JobStatus.FAILED:
+        data(f"  Error processing job: {record.error_message}")
+    elif isinstance(look.error, ClaimedJobError):
+        data(f"  Status: SUBMITTING (still pending): {look.error}")
+    elif look.error is not None:
+        data(f"  Error checking job: {look.error} (still pending)")
+    elif status is JobStatus.PENDING:
+        data(f"  Status: {(record.provider_state or record.state).upper()} (still pending)")
+
+
+def summarise(findings: Findings) -> None:
+    """Print the guide's summary."""
+    data("Summary:")
+    data(f"  Checked: {len(findings.looks)}")
+    data(f"  Completed: {len(findings.of_status(JobStatus.COMPLETED))}")
+    data(f"  Failed: {len(findings.of_status(JobStatus.FAILED))}")
+    data(f"  Still pending: {len(findings.of_status(JobStatus.PENDING))}")
+
+
+def _unwritten(record: JobRecord) -> bool:
+    return record.state.ended and record.collected_at is None and record.state not in {JobState.FAILED, JobState.LOST}

@@ -1,0 +1,107 @@
+"""The command line's entry: one group, commands loaded when they are called, exit codes that mean something."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from batchwright import __version__
+from batchwright.cli.exits import ExitCode, exit_code_of
+from batchwright.cli.output import report_error
+
+_COMMANDS = {
+    "batch-create": "Turn documents into provider batch jobs.",
+    "batch-list": "List tracked jobs.",
+    "batch-show": "Show one job: its requests, answers and errors.",
+    "batch-fetch": "Collect the answers of finished jobs into reports.",
+    "batch-watch": "Wait for everything pending and collect it.",
+    "batch-cancel": "Cancel jobs at the provider.",
+    "emulator": "Run a local server that speaks all three batch protocols.",
+    "demo": "Run the whole job on sample documents against the emulator.",
+}
+"""Each command lives in `commands/<name>.py` as `command`; the sentence is here so that --help imports none of them."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"batchwright.cli.commands.{cmd_name.replace('-', '_')}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Try it without a key: batchwright demo",
+)
+@click.version_option(__version__, prog_name="batchwright")
+def cli() -> None:
+    """LLM batch jobs you can trust.
+
+    Documents become batch jobs at OpenAI, Anthropic or Gemini, at half the price of live calls; their answers become
+    reports. Every job is remembered, nothing is sent twice.
+    """
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; errors are printed, never raised."""
+    try:
+        outcome = cli.main(list(arguments), prog_name="batchwright", standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001  (the last line of defence: a code and a sentence, not a traceback)
+        return _told(error, verbose="-v" in arguments or "--verbose" in arguments)
+    finally:
+        logging.shutdown()
+    return outcome if isinstance(outcome, int) else ExitCode.OK
+
+
+def _told(error: BaseException, *, verbose: bool) -> int:
+    """Tell a person why a command ended early and return the exit code for it."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            error.show()
+            return ExitCode.USAGE
+        case KeyboardInterrupt() | click.Abort():
+            click.echo("Interrupted.", err=True)
+            return ExitCode.INTERRUPTED
+        case Terminated():
+            click.echo("Terminated.", err=True)
+            return ExitCode.TERMINATED
+        case BrokenPipeError():
+            # Our reader left (`| head`); point stdout elsewhere so that the flush at exit does not fail as well.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.OK
+        case _:
+            report_error(error, verbose=verbose)
+            return exit_code_of(error)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def entry() -> NoReturn:
+    """Run as a program."""
+    signal.signal(signal.SIGTERM, _terminate)
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.exit(code)

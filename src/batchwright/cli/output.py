@@ -1,0 +1,81 @@
+"""What the terminal shows: data on stdout, talk on stderr, and nothing that a model or a file can use to control it."""
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters (escape sequences begin with one) and marks that reorder text; tab and newline stay."""
+
+
+def printable(text: object) -> str:
+    """Return text from outside made harmless for a terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text))
+
+
+def data(line: object = "") -> None:
+    """Print a line of what was asked for."""
+    click.echo(printable(line))
+
+
+def talk(line: object = "") -> None:
+    """Print a line that is about the work, not its result."""
+    click.echo(printable(line), err=True)
+
+
+def warning(message: object) -> None:
+    """Print a warning in the guide's form."""
+    talk(f"Warning: {message}")
+
+
+def json_document(kind: str, **content: Any) -> None:
+    """Print one versioned JSON document; keys keep their order."""
+    import pydantic_core  # noqa: PLC0415
+
+    document = {"version": 1, "kind": kind, **content}
+    click.echo(pydantic_core.to_json(document, indent=2).decode())
+
+
+def table(rows: Iterable[Sequence[object]]) -> None:
+    """Print rows in aligned columns, two spaces apart; the last column is as long as it likes."""
+    texts = [[printable(cell) for cell in row] for row in rows]
+    if not texts:
+        return
+    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]) - 1)]
+    for row in texts:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        click.echo("  ".join([*cells, row[-1]]).rstrip())
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a person would type it here: relative where it lies below the working directory."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def report_error(error: BaseException, *, verbose: bool) -> None:
+    """Print an error and what caused it, each once; a traceback only where it was asked for."""
+    talk(f"Error: {error or type(error).__name__}")
+    seen = str(error)
+    cause = error.__cause__
+    while cause is not None:
+        message = f"{type(cause).__name__}: {cause}"
+        if str(cause) not in seen:
+            talk(f"  caused by {message}")
+            seen += message
+        cause = cause.__cause__
+    if verbose:
+        import traceback  # noqa: PLC0415
+
+        talk("".join(traceback.format_exception(error)))
+
+
+def on_terminal() -> bool:
+    """Say whether a person watches what goes to stderr."""
+    return sys.stderr.isatty()

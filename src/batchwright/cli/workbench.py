@@ -1,0 +1,147 @@
+"""What a command works with, put together from its options."""
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from batchwright.batch.collector import Collector
+from batchwright.batch.orchestrator import LOST_AFTER, Engine
+from batchwright.batch.watcher import EMULATED_FIRST_INTERVAL, EMULATED_LONGEST_INTERVAL, Pace
+from batchwright.cli.logs import configure
+from batchwright.cli.options import WORKSPACE_OPTION_NAMES, workspace_options
+from batchwright.clock import Clock, SystemClock
+from batchwright.config import EMULATOR_VARIABLE, Environment, Settings
+from batchwright.errors import ConfigurationError
+from batchwright.job import JobRecord
+from batchwright.providers.base import Provider
+from batchwright.tasks.base import Task
+from batchwright.tracking.base import JobStore, find_job
+from batchwright.tracking.json_file import JsonFileJobStore
+from batchwright.tracking.payloads import JobFolders
+from batchwright.tracking.state import StateFile
+
+_FILE_OPTIONS = {
+    "documents_dir": "documents_dir",
+    "from_report": "report",
+    "tracking_file": "tracking_file",
+    "state_file": "state_file",
+    "prompts_dir": "prompts_dir",
+}
+
+
+def with_workbench(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Give a command the shared options and, as `workbench`, what they make."""
+
+    @workspace_options
+    @functools.wraps(function)
+    def call(**given: Any) -> int | None:
+        options = {name: given.pop(name) for name in WORKSPACE_OPTION_NAMES}
+        configure(verbose=options["verbose"], log_file=options["log_file"])
+        return function(workbench=Workbench.open(options), **given)
+
+    return call
+
+
+def settings_from(options: Mapping[str, Any]) -> Settings:
+    """Return the settings that the shared options and the environment make. Raises `ConfigurationError`."""
+    environment = Environment.load(options["dotenv"])
+    if options["emulator"]:
+        environment = Environment({**environment.variables, EMULATOR_VARIABLE: options["emulator"]})
+    paths = {field: options[name] for name, field in _FILE_OPTIONS.items() if options[name] is not None}
+    return replace(Settings(environment=environment), **paths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workbench:
+    """The stores, tasks and providers of one workspace."""
+
+    settings: Settings
+    store: JobStore
+    folders: JobFolders
+    clock: Clock
+
+    @classmethod
+    def open(cls, options: Mapping[str, Any]) -> "Workbench":
+        """Put a workbench together; nothing is read or written yet."""
+        settings = settings_from(options)
+        return cls(
+            settings=settings,
+            store=JsonFileJobStore(settings.tracking_file),
+            folders=JobFolders(settings.tracking_file),
+            clock=SystemClock(),
+        )
+
+    def task(self, name: str = "categorise") -> Task:
+        """Return the task a job was made for. Raises `ConfigurationError` for one this version does not know."""
+        from batchwright.tasks.categorise import CategoriseTask  # noqa: PLC0415  (jinja2 is not needed to list jobs)
+
+        if name != CategoriseTask.name:
+            raise ConfigurationError(f"no task {name!r}; this version knows: {CategoriseTask.name}")
+        settings = self.settings
+        return CategoriseTask(
+            documents_dir=settings.documents_dir, report=settings.issue_report, prompts_dir=settings.prompts_dir
+        )
+
+    def provider(self, name: str, model: str | None = None, *, api_key: str | None = None) -> Provider:
+        """Return a provider; only its own SDK is imported. Raises `LLMProviderConfigurationError` without a key."""
+        from batchwright.providers.registry import open_provider  # noqa: PLC0415
+
+        return open_provider(name, model=model, api_key=api_key, environment=self.settings.environment)
+
+    def engine(self, *, accept_changed: bool = False, csv_safe: bool = False) -> Engine:
+        """Return the batch engine over this workbench; providers and tasks are made once and shared."""
+        collector = Collector(
+            store=self.store,
+            folders=self.folders,
+            state=StateFile(self.settings.state_file),
+            clock=self.clock,
+            accept_changed=accept_changed,
+            csv_safe=csv_safe,
+            batch_size=self.settings.batch_size,
+        )
+        shared = _Shared(self)
+        return Engine(
+            store=self.store,
+            folders=self.folders,
+            clock=self.clock,
+            collector=collector,
+            provider_of=shared.provider,
+            task_of=shared.task,
+            lost_after=0.0 if self.settings.emulated else LOST_AFTER,
+        )
+
+    def pace(self, interval: float | None = None) -> Pace:
+        """Return how often to poll: gently at a real provider, at once against the emulator."""
+        pace = Pace()
+        if self.settings.emulated:
+            pace = Pace(first=EMULATED_FIRST_INTERVAL, longest=EMULATED_LONGEST_INTERVAL)
+        return pace if interval is None else Pace(first=interval, longest=max(interval, pace.longest))
+
+    def jobs_named(self, names: Iterable[str]) -> tuple[JobRecord, ...]:
+        """Return the jobs that the given names mean, each once. Raises `UnknownJobError`."""
+        records = self.store.load()
+        return tuple({(found := find_job(records, name)).job_id: found for name in names}.values())
+
+
+class _Shared:
+    """Providers and tasks that threads ask for, each made once."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._workbench = workbench
+        self._lock = threading.Lock()
+        self._providers: dict[tuple[str, str], Provider] = {}
+        self._tasks: dict[str, Task] = {}
+
+    def provider(self, name: str, model: str) -> Provider:
+        with self._lock:
+            if (name, model) not in self._providers:
+                self._providers[name, model] = self._workbench.provider(name, model or None)
+            return self._providers[name, model]
+
+    def task(self, name: str) -> Task:
+        with self._lock:
+            if name not in self._tasks:
+                self._tasks[name] = self._workbench.task(name)
+            return self._tasks[name]

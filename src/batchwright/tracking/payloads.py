@@ -1,0 +1,196 @@
+"""The folder of each job: the wire file as it was uploaded, the results as they were read, and the claim.
+
+They lie in `batch_jobs/<job id>/` beside the tracking file and can be large; a record alone suffices to fetch a job.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from batchwright.errors import ClaimedJobError, TrackingError
+from batchwright.result import Result
+from batchwright.tracking.durable import make_folder, replacing
+from batchwright.tracking.ids import JOB_ID
+from batchwright.tracking.locks import locked
+from batchwright.tracking.result_codec import decode_result
+
+REQUESTS: Final = "requests"
+RESULTS: Final = "results.jsonl"
+_CLAIM: Final = "claim"
+_PLANNING: Final = "planning.lock"
+
+PLANNING_TIMEOUT: Final = 600.0
+"""Seconds to wait while another process plans; the largest jobs take it minutes."""
+_CLAIM_TRIES: Final = 1000
+
+
+class PayloadWriter:
+    """Takes the bytes of one payload file."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file = file
+        self._path = path
+
+    def write(self, data: bytes) -> None:
+        """Append `data`. Raises `TrackingError` naming the file, e.g. when the disk is full."""
+        with _explained("write", self._path):
+            self._file.write(data)
+
+
+class JobFolders:
+    """The folders of the jobs of one tracking file.
+
+    Methods that touch the disk raise `TrackingError` naming the file or folder.
+    """
+
+    def __init__(self, tracking_file: Path) -> None:
+        self.root = tracking_file.parent / "batch_jobs"
+
+    @property
+    def locks(self) -> Path:
+        """Where lock files of other things (reports) may lie without getting in anyone's way."""
+        return self.root / "locks"
+
+    def folder(self, job_id: str) -> Path:
+        """Return where the job's files lie, whether or not there are any."""
+        if not JOB_ID.fullmatch(job_id):
+            raise TrackingError(f"{job_id!r} is not a job id, so it cannot name a folder")
+        return self.root / job_id
+
+    def requests_path(self, job_id: str, suffix: str = ".jsonl") -> Path:
+        """Return where the wire file lies, exactly as it is uploaded; `suffix` says which form the provider wants."""
+        return self.folder(job_id) / f"{REQUESTS}{suffix}"
+
+    def results_path(self, job_id: str) -> Path:
+        """Return where the job's results lie: a line for each, in our own form."""
+        return self.folder(job_id) / RESULTS
+
+    @contextmanager
+    def writer(self, path: Path) -> Iterator[PayloadWriter]:
+        """Write one of the paths above as a stream: to `<path>.part`, on disk and renamed when the block ends well.
+
+        When the block raises, nothing is left of it and an earlier file stays. Only one process may write a path at a
+        time: hold the claim where two could.
+        """
+        self._make(path.parent)
+        entered = False
+        try:
+            with replacing(path, path.with_name(path.name + ".part")) as file:
+                entered = True
+                yield PayloadWriter(file, path)
+                entered = False
+        except OSError as exc:
+            if entered:  # it is the caller's own
+                raise
+            raise _trouble("write", path, exc) from exc
+
+    def results(self, job_id: str) -> Iterator[Result]:
+        """Yield the stored results one by one. Raises `TrackingError` naming file and line if one cannot be read."""
+        path = self.results_path(job_id)
+        if not path.exists():
+            raise TrackingError(f"there are no stored results at {path}; fetch the job again to have them")
+        with _explained("read", path), path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    result = decode_result(line)
+                except TrackingError as exc:
+                    raise TrackingError(f"{path} line {number}: {exc}; fetch the job again to replace it") from exc
+                yield result
+
+    @contextmanager
+    def planning(self) -> Iterator[None]:
+        """Wait for our turn among processes to find out what is left to do and to plan it, and hold it.
+
+        So two of them cannot both find the same work undone. Planning only reads and writes files; nothing is sent.
+        """
+        self._make(self.locks)
+        with locked(self.locks / _PLANNING, self.root, timeout=PLANNING_TIMEOUT):
+            yield
+
+    @contextmanager
+    def claim(self, job_id: str) -> Iterator[None]:
+        """Hold the job's claim: as long as this process lives, nobody else sends the job.
+
+        It is a kernel lock on a file in the folder, free the moment its holder dies. Raises `ClaimedJobError` at once
+        when another process, or another thread of this one, holds it.
+        """
+        path = self.folder(job_id) / _CLAIM
+        self._make(path.parent)
+        with _explained("claim", path):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            with _explained("claim", path):
+                held = _take(handle)
+            if not held:
+                raise ClaimedJobError(
+                    f"job {job_id} is being sent by another process that is still alive; wait until it is done"
+                )
+            yield
+        finally:
+            os.close(handle)
+
+    def is_claimed(self, job_id: str) -> bool:
+        """Return whether a live process holds the claim now; whoever acts upon it must take the claim itself."""
+        path = self.folder(job_id) / _CLAIM
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        except OSError as exc:
+            raise _trouble("look at the claim", path, exc) from exc
+        try:
+            return not _try(handle, fcntl.LOCK_SH)
+        finally:
+            os.close(handle)
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder within the root, which gets a `.gitignore`, so that payloads are not committed by accident."""
+        with _explained("make", folder):
+            make_folder(self.root)
+            ignore = self.root / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="ascii")
+            make_folder(folder)
+        if folder.is_symlink():
+            raise TrackingError(f"{folder} is a symbolic link; a job's folder has to be a real one: move the link away")
+
+
+def _take(handle: int) -> bool:
+    """Lock `handle` for us alone; false if someone else has it.
+
+    `is_claimed` looks by locking for a moment together with others. Where the exclusive lock is refused and the shared
+    one is given, only such an onlooker stood in the way, and it is gone at once.
+    """
+    for _ in range(_CLAIM_TRIES):
+        if _try(handle, fcntl.LOCK_EX):
+            return True
+        if not _try(handle, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        os.sched_yield()
+    return False
+
+
+def _try(handle: int, kind: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _trouble(action: str, path: Path, exc: OSError) -> TrackingError:
+    return TrackingError(
+        f"cannot {action} {path}: {exc.strerror or exc}; what was there before is kept; "
+        "make room or the folder writable, then run the same command again"
+    )
+
+
+@contextmanager
+def _explained(action: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise _trouble(action, path, exc) from exc

@@ -1,0 +1,134 @@
+"""A small task, and an engine over fakes: no network, no waiting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from batchwright.batch.assembler import Assembly
+from batchwright.batch.collector import Collector
+from batchwright.batch.creation import what_is_left, write_jobs
+from batchwright.batch.orchestrator import Engine
+from batchwright.batch.planner import JobsPer
+from batchwright.errors import ChangedInputError, InputError
+from batchwright.job import BatchRef
+from batchwright.reports.base import ReportSpec
+from batchwright.request import Message, Request
+from batchwright.tasks.base import Document, Handled, Task
+from batchwright.testing import FakeClock, FakeProvider
+from batchwright.tracking.ids import new_job_id
+from batchwright.tracking.memory import MemoryJobStore
+from batchwright.tracking.payloads import JobFolders
+from batchwright.tracking.state import StateFile
+
+
+class EchoTask(Task):
+    """Asks for the upper case of words; an answer is one word a line, `id=WORD`."""
+
+    name = "echo"
+    output_schema = None
+    items_word = "words"
+    report = ReportSpec(columns=("id", "word", "answer"), key="id", identity=("word",), answer="answer")
+
+    def __init__(self, folder, documents: dict[str, list[str]]) -> None:
+        self.folder = folder
+        self.words = documents
+        self.unreadable: set[str] = set()
+
+    def documents(self) -> Sequence[Document]:
+        return [Document(group="g", name=name, item_ids=range(len(words))) for name, words in self.words.items()]
+
+    def make_batch(self, document, index, item_ids):
+        words = self.words[document.name]
+        if any(item >= len(words) for item in item_ids):
+            raise ChangedInputError("gone")
+        digest = "-".join(words[item] for item in item_ids)
+        return BatchRef(group="g", document=document.name, index=index, item_ids=tuple(item_ids), digest=digest)
+
+    def build_request(self, batch, custom_id):
+        if batch.document in self.unreadable:
+            raise InputError(f"cannot read {batch.document}")
+        lines = [f"{item}={self.words[batch.document][item]}" for item in batch.item_ids]
+        return Request(custom_id=custom_id, messages=(Message.text(*lines),))
+
+    def handle_result(self, batch, result):
+        if not result.succeeded:
+            return Handled(warnings=(f"{batch.document}: {result.failure.message}",))
+        answers = dict(line.split("=") for line in (result.text or "").split("\n") if line)
+        words = self.words[batch.document]
+        return Handled(
+            rows=tuple(
+                {"id": str(item), "word": words[item], "answer": answers[str(item)]}
+                for item in batch.item_ids
+                if str(item) in answers
+            )
+        )
+
+    def identify(self, document):
+        return {item: {"word": word} for item, word in enumerate(self.words[document.name])}
+
+    def report_path(self, group, document):
+        return self.folder / group / f"{document}.csv"
+
+
+@dataclass
+class House:
+    """Everything an engine test needs."""
+
+    task: EchoTask
+    provider: FakeProvider
+    clock: FakeClock
+    store: MemoryJobStore
+    folders: JobFolders
+    engine: Engine
+    settings: dict = field(default_factory=dict)
+
+    def plan(self, *, batch_size=2, limit=None, force=False, jobs_per=JobsPer.RUN):
+        planned = what_is_left(
+            self.task.documents(),
+            task=self.task,
+            records=self.store.load(),
+            batch_size=batch_size,
+            limit=limit,
+            force=force,
+        )
+        assembly = Assembly(
+            task=self.task,
+            provider=self.provider,
+            jobs_per=jobs_per,
+            batch_size=batch_size,
+            open_payload=lambda job_id, suffix: self.folders.writer(self.folders.requests_path(job_id, suffix)),
+            new_job_id=lambda: new_job_id(self.clock.now()),
+            now=self.clock.now,
+        )
+        return planned, list(write_jobs(planned, assembly, remember=lambda record: self.store.add([record])))
+
+    def create(self, **options):
+        _, jobs = self.plan(**options)
+        return list(self.engine.submit_all(jobs))
+
+    def look(self):
+        return list(self.engine.look_at_all(self.store.load()))
+
+    def report(self, document):
+        return (self.task.report_path("g", document)).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def house(tmp_path):
+    task = EchoTask(tmp_path / "documents", {"a": ["one", "two", "three"], "b": ["four"]})
+    clock = FakeClock()
+    provider = FakeProvider(lambda text: text.upper(), clock=clock)
+    store = MemoryJobStore()
+    folders = JobFolders(tmp_path / "data" / "jobs.json")
+    state = StateFile(tmp_path / "data" / "state.json")
+    collector = Collector(store=store, folders=folders, state=state, clock=clock)
+    engine = Engine(
+        store=store,
+        folders=folders,
+        clock=clock,
+        collector=collector,
+        provider_of=lambda _name, _model: provider,
+        task_of=lambda _name: task,
+    )
+    return House(task=task, provider=provider, clock=clock, store=store, folders=folders, engine=engine)

@@ -1,0 +1,368 @@
+"""The whole batch engine over fakes: what is remembered, sent, collected and written."""
+
+from dataclasses import replace
+
+import pydantic_core
+import pytest
+
+from batchwright.batch import lifecycle
+from batchwright.batch.planner import JobsPer
+from batchwright.errors import (
+    LLMInvalidRequestError,
+    LLMOutcomeUnknownError,
+    LLMProviderConfigurationError,
+    LLMRateLimitError,
+    LLMServerError,
+)
+from batchwright.job import JobState, JobStatus, status_of
+from batchwright.providers.base import Limits
+from batchwright.result import Failure, FailureKind, Result, ResultStatus
+
+
+def only(records):
+    (record,) = records
+    return record
+
+
+def test_documents_become_a_job_and_its_answers_become_reports(house):
+    (submission,) = house.create()
+    assert submission.record.state is JobState.SUBMITTED
+    (look,) = house.look()
+    assert status_of(look.record) is JobStatus.COMPLETED
+    assert house.report("a") == "id,word,answer\n0,one,ONE\n1,two,TWO\n2,three,THREE\n"
+    assert house.report("b") == "id,word,answer\n0,four,FOUR\n"
+    state = pydantic_core.from_json((house.folders.root.parent / "state.json").read_bytes())
+    assert state == {
+        "version": "1.0",
+        "subjects": {
+            "g": {
+                "a": {"completed_batches": [0, 1], "total_issues": 3},
+                "b": {"completed_batches": [0], "total_issues": 1},
+            }
+        },
+    }
+
+
+def test_every_custom_id_carries_the_tag_and_its_position(house):
+    house.create()
+    record = only(house.store.load())
+    sent = house.provider.sent[record.job_name]
+    assert [line["id"] for line in sent] == [f"{record.job_id}-a1-{n}" for n in range(3)]
+
+
+def test_the_intent_is_on_record_before_the_create_is_sent(house):
+    seen = []
+    submit = house.provider.submit
+
+    def spying(payload, *, tag, on_uploaded):
+        def uploaded(file_id):
+            seen.append(only(house.store.load()))
+            on_uploaded(file_id)
+            seen.append(only(house.store.load()))
+
+        return submit(payload, tag=tag, on_uploaded=uploaded)
+
+    house.provider.submit = spying
+    house.create()
+    before, after = seen
+    assert before.state is JobState.SUBMITTING
+    assert before.attempts[-1].tag == f"{before.job_id}-a1"
+    assert before.account == "fake-account"
+    assert after.attempts[-1].file_id == f"file-{before.job_id}-a1"
+
+
+def test_a_second_create_sends_nothing_while_pending_and_when_done(house):
+    house.create()
+    assert house.create() == []
+    assert house.create(batch_size=3) == []
+    house.look()
+    assert house.create() == []
+    assert house.create(batch_size=1) == []
+    assert len(house.provider.jobs) == 1
+
+
+def test_force_asks_everything_again(house):
+    house.create()
+    house.look()
+    house.clock.advance(1)
+    assert len(house.create(force=True)) == 1
+
+
+@pytest.mark.parametrize(("jobs_per", "jobs"), [(JobsPer.RUN, 1), (JobsPer.DOCUMENT, 2), (JobsPer.BATCH, 3)])
+def test_jobs_are_packed_as_asked(house, jobs_per, jobs):
+    assert len(house.create(jobs_per=jobs_per)) == jobs
+
+
+def test_a_job_never_exceeds_the_providers_limits(house):
+    house.provider.limits = Limits(max_requests=2, max_bytes=1_000_000)
+    house.create()
+    assert sorted(len(lines) for lines in house.provider.sent.values()) == [1, 2]
+
+
+def test_a_job_never_exceeds_the_providers_bytes(house):
+    house.provider.limits = Limits(max_requests=100, max_bytes=100)
+    house.create(batch_size=1)
+    for record in house.store.load():
+        size = house.folders.requests_path(record.job_id).stat().st_size
+        assert size <= 100
+    assert sum(len(lines) for lines in house.provider.sent.values()) == 4
+
+
+def test_a_request_larger_than_a_job_may_be_is_skipped_by_name(house):
+    house.task.words["a"][0] = "x" * 500
+    house.provider.limits = Limits(max_requests=100, max_bytes=300)
+    planned, jobs = house.plan()
+    assert [skipped.document.name for skipped in planned.skipped] == ["a"]
+    assert "smaller --batch-size" in planned.skipped[0].reason
+    assert [batch.document for record in jobs for batch in record.batches] == ["b"]
+
+
+def test_an_unreadable_document_is_skipped_and_the_others_go_on(house):
+    house.task.unreadable.add("a")
+    planned, jobs = house.plan()
+    assert [skipped.document.name for skipped in planned.skipped] == ["a"]
+    assert [batch.document for batch in only(jobs).batches] == ["b"]
+
+
+def test_nothing_is_planned_when_nothing_can_be_read(house):
+    house.task.unreadable.update("ab")
+    planned, jobs = house.plan()
+    assert len(planned.skipped) == 2
+    assert jobs == []
+    assert list(house.folders.root.glob("job-*")) == []
+
+
+def test_a_refused_job_is_failed_and_its_items_can_be_asked_again(house):
+    house.provider.fail_next["submit"] = [LLMInvalidRequestError("bad model")]
+    (submission,) = house.create()
+    assert submission.error is not None
+    assert status_of(submission.record) is JobStatus.FAILED
+    assert "bad model" in (submission.record.error_message or "")
+    house.clock.advance(1)
+    (again,) = house.create()
+    assert again.record.state is JobState.SUBMITTED
+
+
+def test_a_refused_job_does_not_stop_the_others(house):
+    house.provider.fail_next["submit"] = [LLMInvalidRequestError("no")]
+    outcomes = house.create(jobs_per=JobsPer.BATCH)
+    assert sorted(bool(submission.error) for submission in outcomes) == [False, False, True]
+
+
+def test_a_rate_limited_job_stays_planned_and_is_sent_by_a_later_look_under_a_new_tag(house):
+    house.provider.fail_next["submit"] = [LLMRateLimitError("slow down", retry_after=3)]
+    (submission,) = house.create()
+    assert submission.record.state is JobState.PLANNED
+    assert status_of(submission.record) is JobStatus.PENDING
+    house.look()
+    record = only(house.store.load())
+    assert record.tag == f"{record.job_id}-a2"
+    assert next(line["id"] for line in house.provider.sent[record.job_name]) == f"{record.job_id}-a2-0"
+    house.look()
+    assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+
+
+def test_a_create_with_unknown_outcome_is_never_sent_again(house):
+    house.provider.fail_next["submit"] = [LLMOutcomeUnknownError("connection lost")]
+    (submission,) = house.create()
+    assert submission.record.state is JobState.SUBMITTING
+    assert status_of(submission.record) is JobStatus.FAILED
+    assert house.create() == []
+    house.look()
+    assert house.provider.jobs == {}
+    assert only(house.store.load()).error_message == lifecycle.UNRESOLVED
+
+
+def test_a_job_left_submitting_by_a_dead_process_is_unresolved(house):
+    _, jobs = house.plan()
+    house.store.update(
+        only(jobs).job_id,
+        lambda old: lifecycle.intended(old, tag=f"{old.job_id}-a1", account="x", now=house.clock.now()),
+    )
+    (look,) = house.look()
+    assert look.record.error_message == lifecycle.UNRESOLVED
+    assert house.provider.jobs == {}
+
+
+def test_a_job_that_another_process_is_sending_is_left_alone(house):
+    _, jobs = house.plan()
+    job_id = only(jobs).job_id
+    house.store.update(job_id, lambda old: replace(old, state=JobState.SUBMITTING))
+    with house.folders.claim(job_id):
+        (look,) = house.look()
+    assert "another process" in str(look.error)
+    assert only(house.store.load()).error_message is None
+
+
+@pytest.mark.parametrize("method", ["get_batch_job", "results"])
+def test_trouble_while_looking_changes_nothing_but_last_error(house, method):
+    house.create()
+    house.provider.fail_next[method] = [LLMServerError("overloaded")]
+    before = only(house.store.load())
+    (look,) = house.look()
+    assert look.error is not None
+    assert status_of(look.record) is JobStatus.PENDING
+    assert look.record.last_error == "overloaded"
+    assert look.record.attempts == before.attempts
+    house.look()
+    assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+    assert only(house.store.load()).last_error is None
+
+
+def test_a_missing_key_while_looking_is_trouble_on_our_side(house):
+    house.create()
+    house.provider.fail_next["get_batch_job"] = [LLMProviderConfigurationError("key refused", status_code=401)]
+    (look,) = house.look()
+    assert status_of(look.record) is JobStatus.PENDING
+
+
+def test_a_job_is_lost_only_after_two_answers_of_not_found_apart_and_comes_back(house):
+    house.create()
+    record = only(house.store.load())
+    vanished = house.provider.jobs.pop(record.job_name)
+    house.look()
+    assert only(house.store.load()).state is JobState.SUBMITTED
+    house.clock.advance(1)
+    house.look()
+    assert only(house.store.load()).state is JobState.SUBMITTED
+    house.clock.advance(60)
+    house.look()
+    lost = only(house.store.load())
+    assert lost.state is JobState.LOST
+    assert status_of(lost) is JobStatus.FAILED
+    assert "does not know" in (lost.error_message or "")
+    house.provider.jobs[record.job_name] = vanished
+    house.look()
+    assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+
+
+def test_another_accounts_key_never_makes_a_job_lost(house):
+    house.create()
+    record = only(house.store.load())
+    del house.provider.jobs[record.job_name]
+    house.provider.account = "other"
+    for _ in range(3):
+        house.clock.advance(1000)
+        house.look()
+    assert only(house.store.load()).state is JobState.SUBMITTED
+    assert "another account" in (only(house.store.load()).last_error or "")
+
+
+def test_a_failed_request_leaves_its_items_unanswered_and_the_rest_saved(house):
+    house.create()
+    answers = house.provider.results
+
+    def one_fails(job):
+        for result in answers(job):
+            if result.custom_id.endswith("-0"):
+                failure = Failure(kind=FailureKind.SERVER, message="internal error")
+                yield Result(custom_id=result.custom_id, status=ResultStatus.ERRORED, failure=failure)
+            else:
+                yield result
+
+    house.provider.results = one_fails
+    (look,) = house.look()
+    assert status_of(look.record) is JobStatus.FAILED
+    assert [batch.unanswered for batch in look.record.batches] == [(0, 1), (), ()]
+    assert look.record.error_message == (
+        "2 of 4 items have no answer (requests: 1 errored); `batch-create` asks them again"
+    )
+    assert look.collection.warnings == ("a: internal error",)
+    house.clock.advance(1)
+    house.provider.results = answers
+    house.create()
+    house.look()
+    assert "0,one,ONE" in house.report("a")
+
+
+def test_every_request_is_accounted_for_by_id(house):
+    house.create()
+    answers = house.provider.results
+
+    def mangled(job):
+        first, second, _third = answers(job)
+        stranger = replace(first, custom_id="somebody-else-7")
+        yield from (first, first, second, stranger)
+
+    house.provider.results = mangled
+    (look,) = house.look()
+    tally = look.record.tally
+    assert (tally.succeeded, tally.missing, tally.duplicates, tally.unknown) == (2, 1, 1, 1)
+    assert status_of(look.record) is JobStatus.FAILED
+
+
+@pytest.mark.parametrize(("state", "outcome"), [(JobState.EXPIRED, "expired"), (JobState.CANCELLED, "cancelled")])
+def test_an_ended_job_keeps_what_it_answered(house, state, outcome):
+    house.create()
+    record = only(house.store.load())
+    house.provider.jobs[record.job_name] = replace(house.provider.jobs[record.job_name], state=state)
+    answers = house.provider.results
+    house.provider.results = lambda job: list(answers(job))[:1]
+    (look,) = house.look()
+    assert (look.record.tally.succeeded, getattr(look.record.tally, outcome)) == (1, 2)
+    assert house.report("b") == "id,word,answer\n0,four,FOUR\n"
+
+
+def test_a_job_failed_by_the_provider_says_why(house):
+    house.create()
+    record = only(house.store.load())
+    job = house.provider.jobs[record.job_name]
+    house.provider.jobs[record.job_name] = replace(job, state=JobState.FAILED, error="line 3: invalid json")
+    (look,) = house.look()
+    assert status_of(look.record) is JobStatus.FAILED
+    assert "line 3: invalid json" in (look.record.error_message or "")
+
+
+def test_answers_are_not_merged_onto_items_that_changed(house):
+    house.create()
+    house.task.words["a"] = ["zero", "one", "two"]
+    (look,) = house.look()
+    assert status_of(look.record) is JobStatus.FAILED
+    assert "--accept-changed" in (look.record.error_message or "")
+    assert not house.task.report_path("g", "a").exists()
+    assert house.report("b") == "id,word,answer\n0,four,FOUR\n"
+
+
+def test_changed_items_can_be_accepted(house):
+    house.create()
+    house.task.words["a"] = ["zero", "one", "two"]
+    house.engine = replace(house.engine, collector=replace(house.engine.collector, accept_changed=True))
+    house.look()
+    assert "0,zero,ONE" in house.report("a")
+
+
+def test_a_report_that_cannot_be_written_keeps_the_answers_and_is_not_asked_again(house):
+    house.create()
+    path = house.task.report_path("g", "a")
+    path.mkdir(parents=True)
+    (look,) = house.look()
+    assert status_of(look.record) is JobStatus.FAILED
+    assert "the answers are kept" in (look.record.error_message or "")
+    assert house.folders.results_path(look.record.job_id).is_file()
+    path.rmdir()
+    assert house.create() == []
+    house.look()
+    assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+    assert "0,one,ONE" in house.report("a")
+
+
+def test_collecting_twice_changes_nothing(house):
+    house.create()
+    house.look()
+    before = house.report("a")
+    house.look()
+    assert house.report("a") == before
+
+
+def test_cancelling_asks_the_provider_and_drops_what_was_never_sent(house):
+    house.create(jobs_per=JobsPer.DOCUMENT)
+    house.task.words["c"] = ["five"]
+    house.plan()
+    outcomes = {look.record.state for look in house.engine.cancel_all(house.store.load())}
+    assert outcomes == {JobState.CANCELLED}
+    dropped = house.store.load()[-1]
+    assert dropped.job_name is None
+    assert status_of(dropped) is JobStatus.FAILED
+    house.clock.advance(1)
+    _, jobs = house.plan()
+    assert [batch.document for record in jobs for batch in record.batches] == ["c"]
