@@ -35,7 +35,12 @@ def intended(record: JobRecord, *, tag: str, account: str, now: datetime) -> Job
     """A create is about to be sent; this is on disk before the first byte leaves."""
     attempt = Attempt(tag=tag, started_at=now)
     return replace(
-        record, state=JobState.SUBMITTING, account=account, attempts=(*record.attempts, attempt), last_error=None
+        record,
+        state=JobState.SUBMITTING,
+        account=account,
+        attempts=(*record.attempts, attempt),
+        last_error=None,
+        error_message=None,
     )
 
 
@@ -82,6 +87,11 @@ def dropped(record: JobRecord, now: datetime) -> JobRecord:
         collected_at=now,
         error_message="cancelled before it was sent; `batch-create` asks its items again",
     )
+
+
+def unsendable(record: JobRecord, why: str) -> JobRecord:
+    """A planned job's wire file is not on this machine: a person must go on."""
+    return replace(record, error_message=why)
 
 
 def observed(record: JobRecord, job: BatchJob, now: datetime) -> JobRecord:

@@ -19,6 +19,10 @@ from batchwright.providers.base import Provider
 from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
 
+UNSENDABLE = (
+    "run `batchwright batch-create` where it was planned, or `batchwright batch-cancel` to have its items planned anew"
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -29,6 +33,11 @@ class Submission:
     record: JobRecord
     error: BatchwrightError | None = None
     """Why it was not sent, or (`LLMOutcomeUnknownError`) why nobody knows."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the job is to be sent later: the provider asked to wait, or another process is at it."""
+        return self.error is not None and self.record.state is JobState.PLANNED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +84,9 @@ class Submitter:
         """Return the wire file with every custom_id under `tag`; rewritten for a second attempt."""
         path = self.folders.requests_path(record.job_id, provider.wire.suffix)
         if not path.is_file():
-            raise TrackingError(
-                f"{path} is missing, so {record.job_id} cannot be sent; "
-                "`batchwright batch-create --force` plans its items again"
-            )
+            why = f"{path} is missing here, so {record.job_id} cannot be sent from this machine; {UNSENDABLE}"
+            self._change(record.job_id, partial(lifecycle.unsendable, why=why))
+            raise TrackingError(why)
         if record.attempts:
             self._retag(path, record.attempts[-1].tag, tag)
         return path

@@ -90,9 +90,8 @@ class FirstRequest:
         yield self
 
 
-def rehearse(workbench: Workbench, choice: Choice) -> tuple[Planned, list[JobRecord], FirstRequest]:
+def rehearse(workbench: Workbench, task: Task, choice: Choice) -> tuple[Planned, list[JobRecord], FirstRequest]:
     """Do everything `write_planned` does, into nowhere: no file, no key, no network."""
-    task = workbench.task()
     provider = workbench.provider(choice.provider_name, choice.model, api_key=NO_KEY)
     sink = FirstRequest(provider)
     planned = plan(workbench, task, choice)

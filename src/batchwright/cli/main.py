@@ -13,7 +13,7 @@ import click
 
 from batchwright import __version__
 from batchwright.cli.exits import ExitCode, exit_code_of
-from batchwright.cli.output import report_error
+from batchwright.cli.output import ReaderGoneError, report_error
 
 _COMMANDS = {
     "batch-create": "Turn documents into provider batch jobs.",
@@ -74,25 +74,29 @@ def main(arguments: Sequence[str]) -> int:
 
 def _told(error: BaseException, *, verbose: bool) -> int:
     """Tell a person why a command ended early and return the exit code for it."""
+    code: int
     match error:
         case click.exceptions.Exit():
-            return error.exit_code
+            code = error.exit_code
+        case SystemExit():
+            code = error.code if isinstance(error.code, int) else ExitCode.UNEXPECTED
         case click.ClickException():
             error.show()
-            return ExitCode.USAGE
+            code = ExitCode.USAGE
         case KeyboardInterrupt() | click.Abort():
             click.echo("Interrupted.", err=True)
-            return ExitCode.INTERRUPTED
+            code = ExitCode.INTERRUPTED
         case Terminated():
             click.echo("Terminated.", err=True)
-            return ExitCode.TERMINATED
-        case BrokenPipeError():
-            # Our reader left (`| head`); point stdout elsewhere so that the flush at exit does not fail as well.
+            code = ExitCode.TERMINATED
+        case ReaderGoneError():
+            # Point stdout elsewhere, so that the flush at exit does not fail as well.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return ExitCode.OK
+            code = ExitCode.OK
         case _:
             report_error(error, verbose=verbose)
-            return exit_code_of(error)
+            code = exit_code_of(error)
+    return code
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -17,9 +17,16 @@ def printable(text: object) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text))
 
 
+class ReaderGoneError(Exception):
+    """Whoever read our standard output has left (`| head`); there is nobody to tell the rest."""
+
+
 def data(line: object = "") -> None:
-    """Print a line of what was asked for."""
-    click.echo(printable(line))
+    """Print a line of what was asked for. Raises `ReaderGoneError`; click itself would end the program with 1."""
+    try:
+        click.echo(printable(line))
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
 
 
 def talk(line: object = "") -> None:
@@ -37,7 +44,7 @@ def json_document(kind: str, **content: Any) -> None:
     import pydantic_core  # noqa: PLC0415
 
     document = {"version": 1, "kind": kind, **content}
-    click.echo(pydantic_core.to_json(document, indent=2).decode())
+    data(pydantic_core.to_json(document, indent=2).decode())
 
 
 def table(rows: Iterable[Sequence[object]]) -> None:
@@ -48,7 +55,7 @@ def table(rows: Iterable[Sequence[object]]) -> None:
     widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]) - 1)]
     for row in texts:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        click.echo("  ".join([*cells, row[-1]]).rstrip())
+        data("  ".join([*cells, row[-1]]).rstrip())
 
 
 def shown_path(path: Path) -> str:

@@ -162,6 +162,22 @@ def test_a_rate_limited_job_stays_planned_and_is_sent_by_a_later_look_under_a_ne
     assert status_of(only(house.store.load())) is JobStatus.COMPLETED
 
 
+def test_a_planned_job_without_its_file_needs_a_person_and_its_items_are_not_planned_twice(house):
+    _, jobs = house.plan()
+    path = house.folders.requests_path(only(jobs).job_id)
+    content = path.read_bytes()
+    path.unlink()
+    house.look()
+    stuck = only(house.store.load())
+    assert status_of(stuck) is JobStatus.FAILED
+    assert "batch-cancel" in (stuck.error_message or "")
+    assert house.create() == []
+    path.write_bytes(content)
+    house.look()
+    house.look()
+    assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+
+
 def test_a_create_with_unknown_outcome_is_never_sent_again(house):
     house.provider.fail_next["submit"] = [LLMOutcomeUnknownError("connection lost")]
     (submission,) = house.create()

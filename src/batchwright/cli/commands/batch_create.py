@@ -105,8 +105,8 @@ def _send(engine: Engine, records: Sequence[JobRecord], task: Task, note: str = 
     sent = []
     for submission in engine.submit_all(records):
         sent.append(submission)
-        record, error = submission.record, submission.error
-        outcome = f"Failed to create job - {error}" if error else f"Created job {record.job_id} ({record.job_name})"
+        record = submission.record
+        outcome = _outcome(submission)
         for name, batches in by_document(record):
             count = sum(len(batch.item_ids) for batch in batches)
             data(f"Processing {name} ({count} {task.items_word}){f', {note}' if note else ''}...")
@@ -115,8 +115,17 @@ def _send(engine: Engine, records: Sequence[JobRecord], task: Task, note: str = 
     return sent
 
 
+def _outcome(submission: Submission) -> str:
+    if submission.error is None:
+        return f"Created job {submission.record.job_id}"
+    if submission.waiting:
+        return f"Waiting to be sent - {submission.error}"
+    return f"Failed to create job - {submission.error}"
+
+
 def _summarise(planned: Planned, jobs: Sequence[JobRecord], sent: Sequence[Submission], task: Task) -> None:
-    refused = [submission for submission in sent if submission.error]
+    created = [submission.record for submission in sent if submission.error is None]
+    waiting = sum(submission.waiting for submission in sent)
     for skipped in planned.skipped:
         warning(f"{skipped.document.group}/{skipped.document.name} skipped: {skipped.reason}")
     if not jobs and not planned.skipped:
@@ -124,19 +133,20 @@ def _summarise(planned: Planned, jobs: Sequence[JobRecord], sent: Sequence[Submi
     data("Summary:")
     data(f"  Total documents: {_documents_in(jobs)}")
     data(f"  Total batches: {sum(record.request_count for record in jobs)}")
-    data(f"  Created jobs: {len(sent) - len(refused)}")
+    data(f"  Created jobs: {len(created)}")
     for label, number in (
-        ("Failed jobs", len(refused)),
+        ("Failed jobs", len(sent) - len(created) - waiting),
+        ("Waiting to be sent by batch-fetch or batch-watch", waiting),
         ("Skipped documents", len(planned.skipped)),
         (f"Already answered {task.items_word}", planned.answered),
         (f"Already pending {task.items_word}", planned.pending),
     ):
         if number:
             data(f"  {label}: {number}")
-    if len(sent) > len(refused):
-        talk(
-            "Collect the answers with: batchwright batch-fetch --check-all-pending  (or wait: batchwright batch-watch)"
-        )
+    for record in created:
+        talk(f"{record.job_id} is {record.job_name} at {record.provider_name}, {record.request_count} request(s)")
+    if created or waiting:
+        talk("Collect the answers with `batchwright batch-fetch --check-all-pending`, or wait with `batch-watch`.")
 
 
 def _documents_in(jobs: Sequence[JobRecord]) -> int:
@@ -145,7 +155,7 @@ def _documents_in(jobs: Sequence[JobRecord]) -> int:
 
 def _verdict(planned: Planned, sent: Sequence[Submission]) -> int:
     """A key or quota that is at fault ends in its own code when nothing could be sent."""
-    errors = [submission.error for submission in sent if submission.error]
+    errors = [submission.error for submission in sent if submission.error and not submission.waiting]
     if errors and len(errors) == len(sent):
         code = exit_code_of(errors[0])
         if code in {ExitCode.KEY, ExitCode.ACCOUNT}:
@@ -154,10 +164,11 @@ def _verdict(planned: Planned, sent: Sequence[Submission]) -> int:
 
 
 def _rehearse(workbench: Workbench, choice: Choice) -> int:
-    planned, jobs, sink = rehearse(workbench, choice)
+    task = workbench.task()
+    planned, jobs, sink = rehearse(workbench, task, choice)
     for record in jobs:
         for name, batches in by_document(record):
-            data(f"Would process {name} ({sum(len(batch.item_ids) for batch in batches)} issues)...")
+            data(f"Would process {name} ({sum(len(batch.item_ids) for batch in batches)} {task.items_word})...")
     for skipped in planned.skipped:
         warning(f"{skipped.document.group}/{skipped.document.name} would be skipped: {skipped.reason}")
     data("Summary (dry run, nothing sent or written):")

@@ -1,0 +1,1 @@
+"""Anthropic: message batches, messages, models."""

@@ -1,0 +1,1 @@
+"""Gemini Developer API: files, batches, generateContent, models."""

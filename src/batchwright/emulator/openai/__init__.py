@@ -1,0 +1,1 @@
+"""OpenAI: files, batches, chat completions, responses, models."""

@@ -1,0 +1,272 @@
+"""The emulated services' one state: clock, scenario, stored jobs and files. The vendors' routes are views of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+import weakref
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic_core import to_json
+
+from batchwright.emulator.engine import History, Phase, View, view
+from batchwright.emulator.journal import Journal
+from batchwright.emulator.responders import respond
+from batchwright.emulator.scenario import Scenario, Vendor
+from batchwright.emulator.store import Job, Store
+from batchwright.emulator.work import Dialect, Examination, Outcome, ResultFiles, Tally, lines_of, outcomes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from batchwright.emulator.asks import Ask
+
+COUNTERS = ("creates", "requests", "polls", "lists", "cancels", "uploads", "downloads", "live")
+"""What `/_emulator/stats` counts for each vendor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A job as it stands at this moment; once ended, `job.settled` says what became of it."""
+
+    job: Job
+    view: View
+
+    @classmethod
+    def at_create(cls, job: Job) -> Self:
+        """The job as create answers: nothing has happened yet."""
+        return cls(job=job, view=View(phase=Phase.VALIDATING, progress=0.0))
+
+
+class World:
+    """The state of the emulator, in `data_dir` (None: a temporary directory, removed when closed or forgotten).
+
+    `scenario` None means the one remembered in `data_dir`, or the default. Methods may be called from several threads;
+    those that read a job's input (`look`, `add_job`) block as long as that takes.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | None,
+        *,
+        dialects: Mapping[Vendor, Dialect],
+        scenario: Scenario | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        temporary = data_dir is None
+        self.data_dir = Path(tempfile.mkdtemp(prefix="batchwright-emulator-")) if data_dir is None else data_dir
+        for folder in ("files", "jobs", "incoming"):
+            (self.data_dir / folder).mkdir(parents=True, exist_ok=True)
+        self.store = Store(self.data_dir / "state.sqlite3")
+        self.journal = Journal(self.data_dir / "log.jsonl")
+        self._dialects = dialects
+        self._clock = clock
+        self._settling = threading.Lock()
+        self._offset: float = self.store.setting("clock_offset") or 0.0
+        if scenario is None:
+            scenario = Scenario.parse(self.store.setting("scenario") or {})
+        self.use_scenario(scenario)
+        self._finalizer = weakref.finalize(
+            self, _release, self.store, self.journal, self.data_dir if temporary else None
+        )
+
+    def close(self) -> None:
+        """Close the database, and remove the data directory if it is a temporary one. May be called twice."""
+        self._finalizer()
+
+    # Clock and scenario
+
+    def now(self) -> float:
+        """Seconds since 1970 by the emulator's clock: real time and a settable offset."""
+        return self._clock() + self._offset
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds by which the emulator's clock is ahead."""
+        return self._offset
+
+    def advance_clock(self, seconds: float) -> None:
+        """Move the clock."""
+        self._offset += seconds
+        self.store.put_setting("clock_offset", self._offset)
+
+    @property
+    def scenario(self) -> Scenario:
+        """What the services do now."""
+        return self._scenario
+
+    def use_scenario(self, scenario: Scenario) -> None:
+        """Change what the services do; jobs that exist keep the settings they were created with."""
+        self._scenario = scenario
+        self.store.put_setting("scenario", scenario.to_json())
+
+    def reset(self) -> None:
+        """Forget jobs, files, counters, log and clock offset; the scenario stays."""
+        with self._settling:
+            self.store.clear()
+            self.journal.clear()
+            self._offset = 0.0
+            self.use_scenario(self._scenario)
+            for folder in ("files", "jobs", "incoming"):
+                shutil.rmtree(self.data_dir / folder, ignore_errors=True)
+                (self.data_dir / folder).mkdir()
+
+    # Answers
+
+    def answer(self, vendor: Vendor, ask: Ask) -> str:
+        """The text of a live answer. Every live answer of every vendor passes through here."""
+        text = respond(ask, self.scenario.of(vendor).responder)
+        self.store.count(vendor, "live")
+        if self.scenario.log_bodies:
+            now = self.now()
+            self.journal.write(now, vendor, "request", job=None, custom_id=None, model=ask.model, prompt=ask.prompt)
+            self.journal.write(now, vendor, "answer", job=None, custom_id=None, fate="answered", text=text)
+        return text
+
+    # Jobs
+
+    def folder_of(self, job_id: str) -> Path:
+        """Where a job keeps its input and results."""
+        return self.data_dir / "jobs" / job_id.replace("/", "_")
+
+    def add_job(
+        self,
+        vendor: Vendor,
+        job_id: str,
+        *,
+        source: Path,
+        requests: int,
+        spec: dict[str, Any],
+        now: float,
+        examined: Examination | None = None,
+    ) -> Job:
+        """Commit a job whose requests are the lines of `source`; it keeps its own link to them.
+
+        `examined` is given by vendors that look at the whole input before they accept it.
+        """
+        folder = self.folder_of(job_id)
+        folder.mkdir()
+        try:
+            os.link(source, folder / "input.jsonl")
+        except OSError:
+            shutil.copyfile(source, folder / "input.jsonl")
+        job = Job(
+            id=job_id,
+            vendor=vendor,
+            history=History(created_at=now),
+            settings=self.scenario.of(vendor),
+            spec={**spec, "requests": requests},
+            examined=asdict(examined) if examined else None,
+        )
+        with self.store.transaction():
+            self.store.add_job(job)
+            self.store.count(vendor, "creates")
+            self.store.count(vendor, "requests", requests)
+        if self.scenario.log_bodies:
+            self.journal.write(now, vendor, "requests", job=job_id)
+        return job
+
+    def active_jobs(self, vendor: Vendor) -> int:
+        """How many jobs of the vendor have not ended."""
+        now = self.now()
+        return sum(not view(job.history, job.settings, now).phase.ended for job in self.store.jobs(vendor))
+
+    def poll(self, vendor: Vendor, job_id: str) -> Look | None:
+        """A GET of the job by its owner: counts as a poll."""
+        job = self.store.job(vendor, job_id)
+        if job is None:
+            return None
+        if job.settled is None:  # what has ended stays as it is
+            self.store.count_poll(job_id, self.now(), ends_at=job.settings.polls_until_done)
+        self.store.count(vendor, "polls")
+        return self.look(self.store.job(vendor, job_id) or job)
+
+    def cancel(self, vendor: Vendor, job_id: str) -> None:
+        """Ask for the job's cancellation."""
+        self.store.cancel_job(job_id, self.now())
+        self.store.count(vendor, "cancels")
+
+    def look(self, job: Job) -> Look:
+        """Where the job stands now; does the work that had to be done up to this moment."""
+        now = self.now()
+        seen = view(job.history, job.settings, now)
+        if job.examined is None and seen.started_at is not None:
+            job = self._examined(job)
+            seen = view(job.history, job.settings, now)
+        if seen.phase.ended and seen.phase is not Phase.FAILED and job.examined and job.settled is None:
+            job = self._settled(job, seen)
+        return Look(job=job, view=seen)
+
+    def _examined(self, job: Job) -> Job:
+        with self._settling:
+            known = self.store.any_job(job.id) or job
+            if known.examined is not None:
+                return known
+            found = self._dialects[job.vendor].examine(job, lines_of(self.folder_of(job.id) / "input.jsonl"))
+            examined = asdict(found)
+            self.store.remember_examined(job.id, examined)
+            return replace(job, examined=examined, history=replace(job.history, refused=bool(found.errors)))
+
+    def _settled(self, job: Job, seen: View) -> Job:
+        with self._settling:
+            known = self.store.any_job(job.id) or job
+            if known.settled is not None:
+                return known
+            settled = self._work(job, seen)
+            made = self._dialects[job.vendor].result_files(job, settled["bytes"], seen.ended_at or 0.0)
+            with self.store.transaction():
+                self.store.remember_settled(job.id, settled)
+                for file in made:
+                    self.store.add_file(file)
+        if self.scenario.log_bodies:
+            self.journal.write(self.now(), job.vendor, "answers", job=job.id)
+        return replace(job, settled=settled)
+
+    def _work(self, job: Job, seen: View) -> dict[str, Any]:
+        """Write the job's result files; the sums over them, and their sizes by part."""
+        dialect, tally = self._dialects[job.vendor], Tally()
+        if seen.phase is not Phase.SUCCEEDED and not dialect.keeps_partial_results:
+            return asdict(tally) | {"bytes": {}}
+        folder = self.folder_of(job.id)
+        files = ResultFiles(folder, ends_with_newline=dialect.ends_with_newline)
+        try:
+            for outcome in outcomes(job, dialect, folder / "input.jsonl", seen):
+                tally.add(outcome)
+                part, document = dialect.write(job, outcome, seen.ended_at or 0.0)
+                files.write(part, to_json(document))
+            return asdict(tally) | {"bytes": files.finish()}
+        except BaseException:
+            files.abandon()
+            raise
+
+    def outcomes_of(self, job_id: str) -> Iterator[Outcome]:
+        """What became of each request of a settled job, computed again (it comes out the same)."""
+        job = self.store.any_job(job_id)
+        if job is None or job.settled is None:
+            return
+        dialect, seen = self._dialects[job.vendor], view(job.history, job.settings, self.now())
+        if seen.phase is Phase.SUCCEEDED or dialect.keeps_partial_results:
+            yield from outcomes(job, dialect, self.folder_of(job_id) / "input.jsonl", seen)
+
+    def requests_of(self, job_id: str) -> Iterator[tuple[Job, int, bytes]]:
+        """The requests of a job as they arrived, with their positions."""
+        job = self.store.any_job(job_id)
+        if job is not None:
+            for position, line in enumerate(lines_of(self.folder_of(job_id) / "input.jsonl")):
+                yield job, position, line
+
+    def dialect(self, vendor: Vendor) -> Dialect:
+        """How the vendor reads and writes lines."""
+        return self._dialects[vendor]
+
+
+def _release(store: Store, journal: Journal, temporary: Path | None) -> None:
+    store.close()
+    journal.close()
+    if temporary is not None:
+        shutil.rmtree(temporary, ignore_errors=True)

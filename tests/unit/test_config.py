@@ -1,0 +1,123 @@
+from pathlib import Path
+
+import pytest
+
+from batchwright.config import (
+    EMULATOR_KEY,
+    Environment,
+    Settings,
+    batch_size_from,
+    find_credentials,
+    provider_from,
+)
+from batchwright.errors import ConfigurationError, LLMProviderConfigurationError
+
+SECRET = "sk-very-secret"
+
+
+def env(**variables):
+    return Environment(variables)
+
+
+def test_the_first_variable_that_is_set_wins():
+    both = env(GOOGLE_API_KEY="a", GEMINI_API_KEY="b")
+    assert find_credentials("gemini", environment=both).api_key == "a"
+    assert find_credentials("gemini", environment=env(GOOGLE_API_KEY=" ", GEMINI_API_KEY="b")).api_key == "b"
+
+
+def test_an_argument_wins_over_the_environment():
+    found = find_credentials("openai", api_key="mine", environment=env(OPENAI_API_KEY="theirs"))
+    assert (found.api_key, found.source) == ("mine", "argument")
+
+
+@pytest.mark.parametrize(
+    ("provider", "path"),
+    [("openai", "/openai/v1"), ("anthropic", "/anthropic"), ("gemini", "/gemini")],
+)
+def test_with_an_emulator_no_real_key_is_sent(provider, path):
+    environment = env(
+        BATCHWRIGHT_EMULATOR_URL="http://127.0.0.1:8765/",
+        OPENAI_API_KEY=SECRET,
+        ANTHROPIC_API_KEY=SECRET,
+        GOOGLE_API_KEY=SECRET,
+    )
+    found = find_credentials(provider, environment=environment)
+    assert found.api_key == EMULATOR_KEY
+    assert found.base_url == f"http://127.0.0.1:8765{path}"
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable"),
+    [("openai", "OPENAI_API_KEY"), ("anthropic", "ANTHROPIC_API_KEY"), ("gemini", "GOOGLE_API_KEY or GEMINI_API_KEY")],
+)
+def test_a_missing_key_names_what_to_set(provider, variable):
+    with pytest.raises(LLMProviderConfigurationError, match=variable):
+        find_credentials(provider, environment=env())
+
+
+def test_no_representation_shows_a_key():
+    environment = env(OPENAI_API_KEY=SECRET)
+    settings = Settings(environment=environment)
+    assert SECRET not in f"{environment!r} {settings!r} {find_credentials('openai', environment=environment)!r}"
+
+
+def test_the_process_environment_wins_over_the_dotenv_file(tmp_path, monkeypatch):
+    dotenv = tmp_path / "keys"
+    dotenv.write_text('OPENAI_API_KEY="from-file"\nexport LLM_PRIMARY=openai # mine\n', encoding="utf-8")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("LLM_PRIMARY", raising=False)
+    assert Environment.load(dotenv).get("OPENAI_API_KEY") == "from-file"
+    assert Environment.load(dotenv).get("LLM_PRIMARY") == "openai"
+    monkeypatch.setenv("OPENAI_API_KEY", "from-process")
+    assert Environment.load(dotenv).get("OPENAI_API_KEY") == "from-process"
+
+
+def test_a_dotenv_file_in_the_working_directory_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    Path(".env").write_text("ANTHROPIC_API_KEY=here\n", encoding="utf-8")
+    assert Environment.load().get("ANTHROPIC_API_KEY") == "here"
+
+
+def test_a_dotenv_file_asked_for_by_name_must_exist(tmp_path):
+    with pytest.raises(ConfigurationError, match="--dotenv"):
+        Environment.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(("flag", "variable", "expected"), [(None, None, 10), (None, "7", 7), (3, "7", 3)])
+def test_the_batch_size_is_flag_then_variable_then_ten(flag, variable, expected):
+    environment = env(**({} if variable is None else {"LLM_CATEGORISER_BATCH_SIZE": variable}))
+    assert batch_size_from(environment, flag) == expected
+
+
+@pytest.mark.parametrize(("flag", "variable", "named"), [(0, "7", "--batch-size"), (-3, "7", "--batch-size")])
+def test_a_batch_size_below_one_is_refused(flag, variable, named):
+    with pytest.raises(ConfigurationError, match=named):
+        batch_size_from(env(LLM_CATEGORISER_BATCH_SIZE=variable), flag)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "ten", "1.5"])
+def test_a_batch_size_variable_that_is_no_size_is_named(value):
+    with pytest.raises(ConfigurationError, match="LLM_CATEGORISER_BATCH_SIZE"):
+        batch_size_from(env(LLM_CATEGORISER_BATCH_SIZE=value), None)
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "expected"),
+    [(None, None, "gemini"), (None, "OpenAI", "openai"), ("Anthropic", "openai", "anthropic")],
+)
+def test_the_provider_is_flag_then_variable_then_gemini(flag, variable, expected):
+    environment = env(**({} if variable is None else {"LLM_PRIMARY": variable}))
+    assert provider_from(environment, flag) == expected
+
+
+@pytest.mark.parametrize(("flag", "variable", "named"), [("mistral", None, "--provider"), (None, "x", "LLM_PRIMARY")])
+def test_an_unknown_provider_is_refused_with_the_known_ones(flag, variable, named):
+    environment = env(**({} if variable is None else {"LLM_PRIMARY": variable}))
+    with pytest.raises(ConfigurationError, match=f"{named}.*gemini, openai, anthropic"):
+        provider_from(environment, flag)
+
+
+def test_the_report_lies_in_the_documents_folder_unless_named():
+    assert Settings(documents_dir=Path("D")).issue_report == Path("D/language-check-report.csv")
+    assert Settings(report=Path("r.csv")).issue_report == Path("r.csv")
