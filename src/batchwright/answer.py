@@ -2,11 +2,12 @@
 
 A ladder, cheapest rung first: the text as it is; the text without byte-order mark, `<think>` block and code fence; the
 JSON inside surrounding prose; at last json-repair (trailing commas, single quotes). The rung that was needed is kept,
-because a repaired answer is a guess about what the model meant.
+because a repaired answer is a guess about what the model meant. An answer that was cut off is never mended: a mended
+one would have an end that nobody wrote.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -20,8 +21,11 @@ from batchwright.result import FinishReason, Result
 WRAPPER = "items"
 """The property under which a list at the root travels: OpenAI's strict schemas and Anthropic's need an object there."""
 
-_THINKING = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_THINKING = re.compile(r"\A\s*<think(?:ing)?>.*?(</think(?:ing)?>|\Z)", re.DOTALL)
 _FENCE = re.compile(r"^\s*```[a-zA-Z0-9_-]*[ \t]*\n(.*?)\n\s*```\s*$", re.DOTALL | re.MULTILINE)
+# What can begin a JSON object or list in prose: a bracket and what may follow it, not "{ is a brace" or "[see there]".
+_OPENING = re.compile(r"[{\[](?=\s*[\"'{\[\]}\d-])")
+_STRUCTURE = re.compile(r'[{}\[\]]|"(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
 
 
 class Rung(StrEnum):
@@ -32,7 +36,7 @@ class Rung(StrEnum):
     EXTRACTED = "extracted"
     """The JSON was whole, with something around it."""
     REPAIRED = "repaired"
-    """The JSON was broken and mended by json-repair."""
+    """The JSON was broken and mended by json-repair, or there were several and the longest was taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,60 +76,102 @@ def parse_result(result: Result, schema: OutputSchema | None = None) -> Answer:
 
 
 def parse_answer(text: str, schema: OutputSchema | None = None) -> Answer:
-    """Parse `text` up the ladder; where `schema` asks for a list, one wrapped in an object is unwrapped."""
-    answer = _climb(text)
-    if schema is not None and schema.schema.get("type") == "array":
-        return replace(answer, value=_unwrap(answer.value))
-    return answer
+    """Parse `text` up the ladder; where `schema` asks for a list, one wrapped in an object is unwrapped.
+
+    Raises `AnswerError`, and nothing else, when there is no JSON that can be trusted to be what the model meant.
+    """
+    wants_list = schema is not None and schema.schema.get("type") == "array"
+    # A lone surrogate cannot be JSON, nor be written to a file.
+    answer = _climb(text.encode("utf-8", "replace").decode(), wants_list=wants_list)
+    return replace(answer, value=_unwrap(answer.value)) if wants_list else answer
 
 
-def _climb(text: str) -> Answer:
+def _climb(text: str, *, wants_list: bool) -> Answer:
     try:
         return Answer(value=pydantic_core.from_json(text), rung=Rung.PLAIN)
     except ValueError:
         pass
-    stripped = _without_wrapping(text)
-    if not stripped:
-        raise AnswerError("the answer is empty")
-    for candidate in (stripped, _braced(stripped)):
+    stripped = _without_thinking(text.lstrip("\ufeff"))
+    fenced = _FENCE.search(stripped)
+    for candidate in (stripped, fenced.group(1) if fenced else ""):
         try:
             return Answer(value=pydantic_core.from_json(candidate), rung=Rung.EXTRACTED)
         except ValueError:
             continue
-    return Answer(value=_mend(_braced(stripped)), rung=Rung.REPAIRED)
+    return _extracted(_bracketed(stripped), wants_list=wants_list)
 
 
-def _without_wrapping(text: str) -> str:
-    text = _THINKING.sub("", text.lstrip("\ufeff")).strip()
-    fenced = _FENCE.search(text)
-    return (fenced.group(1) if fenced else text).strip()
+def _without_thinking(text: str) -> str:
+    thinking = _THINKING.match(text)
+    if thinking and not thinking[1]:
+        raise AnswerError("the answer is cut short: the model was still thinking")
+    stripped = text[thinking.end() if thinking else 0 :].strip()
+    if not stripped:
+        raise AnswerError("the answer is empty")
+    return stripped
 
 
-def _braced(text: str) -> str:
-    """Return the text from the first opening bracket to the last closing one of its kind; empty if there is none."""
-    starts = [position for position in (text.find("{"), text.find("[")) if position >= 0]
-    if not starts:
-        return ""
-    start = min(starts)
-    end = text.rfind("}" if text[start] == "{" else "]")
-    return text[start : end + 1]
-
-
-def _mend(text: str) -> Any:
-    """Let json-repair try; it needs a whole bracketed text, or it would fill in what a cut-off answer never said."""
-    if not text:
+def _bracketed(text: str) -> list[str]:
+    """Return every outermost bracketed stretch. Raises `AnswerError` where the last one never ends."""
+    found = []
+    opening = _OPENING.search(text)
+    while opening:
+        end = _end_of(text, opening.start())
+        found.append(text[opening.start() : end])
+        opening = _OPENING.search(text, end)
+    if not found:
         raise AnswerError("the answer is not JSON")
+    return found
+
+
+def _end_of(text: str, start: int) -> int:
+    depth = 0
+    for token in _STRUCTURE.finditer(text, start):
+        if token[0] in "{[":
+            depth += 1
+        elif token[0] in "}]":
+            depth -= 1
+            if depth == 0:
+                return token.end()
+        elif not token[1]:
+            break
+    raise AnswerError("the answer is cut short: its JSON has no end")
+
+
+def _extracted(stretches: Sequence[str], *, wants_list: bool) -> Answer:
+    longest = max(stretches, key=len)
+    values: dict[str, Any] = {}
+    for stretch in stretches:
+        try:
+            values[stretch] = pydantic_core.from_json(stretch)
+        except ValueError:
+            continue
+    if longest not in values:
+        return Answer(value=_mended(longest), rung=Rung.REPAIRED)
+    objects = [value for value in values.values() if isinstance(value, dict)]
+    lists = [value for value in values.values() if isinstance(value, list) and any(isinstance(v, dict) for v in value)]
+    if wants_list and len(objects) > 1 and not lists:
+        # Models that think in JSONL give the list's objects one after another.
+        return Answer(value=objects, rung=Rung.EXTRACTED)
+    ambiguous = len(objects) + len(lists) > 1
+    return Answer(value=values[longest], rung=Rung.REPAIRED if ambiguous else Rung.EXTRACTED)
+
+
+def _mended(text: str) -> Any:
     from json_repair import repair_json  # noqa: PLC0415  (rarely needed)
 
-    value = repair_json(text, return_objects=True)
+    try:
+        value = repair_json(text, return_objects=True)
+    except Exception as exc:  # a mender of arbitrary text may fail in any way, too deep a nesting among them
+        raise AnswerError("the answer is not JSON and cannot be mended") from exc
     if not isinstance(value, (dict, list)) or not value:
         raise AnswerError("the answer is not JSON and cannot be mended")
     return value
 
 
 def _unwrap(value: Any) -> Any:
-    if isinstance(value, Mapping) and len(value) == 1:
-        (inner,) = value.values()
-        if isinstance(inner, list):
-            return inner
-    return value
+    """Return the list inside an object that holds it and nothing else, however often it is wrapped."""
+    inner = value
+    while isinstance(inner, Mapping) and len(inner) == 1:
+        (inner,) = inner.values()
+    return inner if isinstance(inner, list) else value

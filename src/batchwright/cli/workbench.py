@@ -11,6 +11,7 @@ from batchwright.batch.orchestrator import LOST_AFTER, Engine
 from batchwright.batch.watcher import EMULATED_FIRST_INTERVAL, EMULATED_LONGEST_INTERVAL, Pace
 from batchwright.cli.logs import configure
 from batchwright.cli.options import WORKSPACE_OPTION_NAMES, workspace_options
+from batchwright.cli.output import warning
 from batchwright.clock import Clock, SystemClock
 from batchwright.config import EMULATOR_VARIABLE, Environment, Settings
 from batchwright.errors import ConfigurationError
@@ -81,7 +82,10 @@ class Workbench:
             raise ConfigurationError(f"no task {name!r}; this version knows: {CategoriseTask.name}")
         settings = self.settings
         return CategoriseTask(
-            documents_dir=settings.documents_dir, report=settings.issue_report, prompts_dir=settings.prompts_dir
+            documents_dir=settings.documents_dir,
+            report=settings.issue_report,
+            prompts_dir=settings.prompts_dir,
+            notify=warning,
         )
 
     def provider(self, name: str, model: str | None = None, *, api_key: str | None = None) -> Provider:
