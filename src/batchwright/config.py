@@ -24,6 +24,11 @@ EMULATOR_PREFIXES: Mapping[str, str] = {"openai": "/openai/v1", "anthropic": "/a
 EMULATOR_KEY = "emulator-no-key-needed"
 """Sent to the emulator, so that a real key never is."""
 
+GRACE_VARIABLE = "BATCHWRIGHT_GRACE"
+DEFAULT_GRACE = 60.0
+"""Seconds between two looks that must agree before a job counts as lost, or as never created."""
+EMULATED_GRACE = 0.2
+
 DEFAULT_BATCH_SIZE = 10
 
 
@@ -121,6 +126,16 @@ class Settings:
     def issue_report(self) -> Path:
         """The report to read."""
         return self.report or self.documents_dir / "language-check-report.csv"
+
+    @property
+    def grace(self) -> float:
+        """Seconds between two looks that must agree: `BATCHWRIGHT_GRACE`, or a minute. Raises `ConfigurationError`."""
+        value = self.environment.get(GRACE_VARIABLE)
+        if value is None:
+            return EMULATED_GRACE if self.emulated else DEFAULT_GRACE
+        if not value.replace(".", "", 1).isdigit():
+            raise ConfigurationError(f"{GRACE_VARIABLE} is {value!r}; it is a number of seconds, e.g. 60")
+        return float(value)
 
     @property
     def emulated(self) -> bool:

@@ -85,5 +85,5 @@ def write_jobs(planned: Planned, assembly: Assembly, *, remember: Callable[[JobR
 
 
 def _requests_of(plan: DocumentPlan, assembler: JobAssembler, task: Task) -> Iterator[JobRecord]:
-    for cell in plan.cells:
+    for cell in plan.cells():
         yield from assembler.add(task.make_batch(plan.document, cell.index, cell.item_ids))

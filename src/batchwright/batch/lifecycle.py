@@ -66,15 +66,42 @@ def refused(record: JobRecord, error: LLMProviderError) -> JobRecord:
     return replace(record, state=JobState.FAILED, error_message=f"not created: {error}")
 
 
-UNRESOLVED = (
-    "its create was sent and the answer never came, so it may exist and be paid for; it is not sent again. Look for it "
-    "in the provider's console; if it is not there, `batch-create --force` asks its items again"
+def unresolved(record: JobRecord, error: LLMProviderError) -> JobRecord:
+    """A create was sent and its answer lost: the job stays `submitting` until it is found or proven absent."""
+    return replace(record, last_error=str(error), missed_at=None)
+
+
+def not_listed(record: JobRecord, now: datetime) -> JobRecord:
+    """The provider does not list an unresolved job; only a second look, a grace later, proves that it never existed."""
+    why = "its create was sent and the answer lost; the provider does not list it so far, looking again before sending"
+    return replace(record, missed_at=record.missed_at or now, last_error=why)
+
+
+def unproven(record: JobRecord, candidates: Sequence[BatchJob]) -> JobRecord:
+    """Jobs at the provider may be this one. Those that still run are told by their answers when they end."""
+    names = ", ".join(job.job_name for job in candidates)
+    why = f"its create was sent and the answer lost; it may be {names}, and is not sent again until that is known"
+    if any(not job.done for job in candidates):
+        return replace(record, missed_at=None, last_error=why)
+    return replace(record, missed_at=None, last_error=None, error_message=f"{why}. {ASK_A_PERSON}")
+
+
+def unresolved_elsewhere(record: JobRecord) -> JobRecord:
+    """The job was sent with another key than the present one, so nobody here can look for it."""
+    why = f"it was being sent with another account's key; use that one to find out what became of it. {ASK_A_PERSON}"
+    return replace(record, error_message=why)
+
+
+ASK_A_PERSON = (
+    "If you know: `batchwright batch-reconcile --job-names … --adopt JOB_NAME` takes a job for it, `--absent` says "
+    "that there is none"
 )
 
 
-def unresolved(record: JobRecord, error: LLMProviderError | None = None) -> JobRecord:
-    """A create was sent and its answer lost (or its sender died): the job stays `submitting` until a person decides."""
-    return replace(record, last_error=str(error) if error else record.last_error, error_message=UNRESOLVED)
+def proven_absent(record: JobRecord) -> JobRecord:
+    """The create never took effect: the job is planned again and will be sent as a new attempt."""
+    record = _with_last_attempt(record, error="never created")
+    return replace(record, state=JobState.PLANNED, missed_at=None, last_error=None, error_message=None)
 
 
 def dropped(record: JobRecord, now: datetime) -> JobRecord:

@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from batchwright.batch import lifecycle
 from batchwright.batch.collector import Collection, Collector
+from batchwright.batch.patience import Patience, patiently
+from batchwright.batch.reconciler import Reconciler
 from batchwright.batch.submitter import Submission, Submitter
 from batchwright.batch.workers import in_parallel
 from batchwright.clock import Clock
+from batchwright.config import DEFAULT_GRACE
 from batchwright.errors import BatchwrightError, ClaimedJobError, LLMNotFoundError, TrackingError
 from batchwright.job import BatchJob, JobRecord, JobState
 from batchwright.providers.base import Provider
@@ -18,9 +21,6 @@ from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
 
 log = logging.getLogger(__name__)
-
-LOST_AFTER = 60.0
-"""Seconds between the two answers of "not found" that make a job lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,21 @@ class Engine:
     """(provider name, model) → the provider; raises `LLMProviderConfigurationError` or `ConfigurationError`."""
     task_of: Callable[[str], Task]
     """Task name → the task; raises `ConfigurationError`."""
-    lost_after: float = LOST_AFTER
+    grace: float = DEFAULT_GRACE
+    patience: Patience = field(default_factory=Patience)
+
+    @property
+    def reconciler(self) -> Reconciler:
+        """What finds out what became of a create whose answer was lost."""
+        return Reconciler(
+            store=self.store, folders=self.folders, clock=self.clock, patience=self.patience, grace=self.grace
+        )
+
+    def resolve_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
+        """Find out what became of every create whose answer was lost; what was found is not collected yet."""
+        unresolved = [record for record in records if record.state is JobState.SUBMITTING]
+        for _, look in in_parallel(self._resolve, unresolved):
+            yield look
 
     def submit_all(self, records: Iterable[JobRecord]) -> Iterator[Submission]:
         """Send planned jobs in parallel; yield each as it is done. One that cannot be sent does not stop the others."""
@@ -78,10 +92,12 @@ class Engine:
             submission = self._submit(record)
             return Look(record=submission.record, error=submission.error)
         if record.state is JobState.SUBMITTING:
-            return self._look_at_unresolved(record)
+            look = self._resolve(record)
+            return look if look.error is not None else self._look_at(look.record)
         try:
             provider = self._provider(record)
-            job = provider.get_batch_job(_name_of(record))
+            name = _name_of(record)
+            job = patiently(lambda: provider.get_batch_job(name), clock=self.clock, patience=self.patience)
         except LLMNotFoundError as error:
             return self._missed(record, provider, error)
         except BatchwrightError as error:
@@ -93,16 +109,29 @@ class Engine:
 
     def _collect(self, record: JobRecord, job: BatchJob, provider: Provider) -> Look:
         try:
-            collection = self.collector.collect(record, job, provider, self.task_of(record.task))
+            with self.folders.claim(record.job_id):
+                collection = patiently(
+                    lambda: self.collector.collect(record, job, provider, self.task_of(record.task)),
+                    clock=self.clock,
+                    patience=self.patience,
+                )
+        except ClaimedJobError as error:
+            return Look(record=record, error=error)
         except BatchwrightError as error:
             return self._trouble(record, error)
         return Look(record=collection.record, collection=collection)
 
-    def _look_at_unresolved(self, record: JobRecord) -> Look:
-        if self.folders.is_claimed(record.job_id):
-            return Look(record=record, error=ClaimedJobError(f"{record.job_id} is being sent by another process"))
-        unresolved = self._change(record, lifecycle.unresolved)
-        return Look(record=unresolved, error=TrackingError(lifecycle.UNRESOLVED))
+    def _resolve(self, record: JobRecord) -> Look:
+        """Find out what became of a create whose answer was lost."""
+        try:
+            resolved = self.reconciler.resolve(record.job_id, self._provider(record))
+        except ClaimedJobError as error:
+            return Look(record=record, error=error)
+        except BatchwrightError as error:
+            return self._trouble(record, error)
+        if resolved.state is JobState.SUBMITTING:
+            return Look(record=resolved, error=TrackingError(resolved.error_message or resolved.last_error or ""))
+        return Look(record=resolved)
 
     def _cancel(self, record: JobRecord) -> Look:
         try:
@@ -120,7 +149,7 @@ class Engine:
 
     def _missed(self, record: JobRecord, provider: Provider, error: LLMNotFoundError) -> Look:
         now, account = self.clock.now(), provider.account
-        changed = self._change(record, partial(lifecycle.not_found, account=account, now=now, grace=self.lost_after))
+        changed = self._change(record, partial(lifecycle.not_found, account=account, now=now, grace=self.grace))
         return Look(record=changed, error=None if changed.state is JobState.LOST else error)
 
     def _trouble(self, record: JobRecord, error: BatchwrightError) -> Look:

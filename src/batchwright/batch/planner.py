@@ -8,6 +8,7 @@ is left to do.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 
 from batchwright.errors import ConfigurationError
 from batchwright.job import BatchRef, JobRecord, JobState
@@ -44,11 +45,19 @@ class DocumentPlan:
     """What is to be asked about one document, and what need not be."""
 
     document: Document
-    cells: tuple[Cell, ...]
+    batch_size: int
     answered: int
     """Items whose report row is there."""
     pending: int
     """Items a live job will bring."""
+    without: frozenset[int] = frozenset()
+    """Both of these: the items not to ask about."""
+    most: int | None = None
+    """How many batches may be asked, where a limit is set."""
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield the batches to ask; they are made on the way, so a plan takes no more room for more of them."""
+        return islice(grid(self.document.item_ids, self.batch_size, self.without), self.most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +95,17 @@ def plan_documents(
     for document in documents:
         done = frozenset(answered.get(key_of(document), ()))
         waiting = frozenset(pending.get(key_of(document), ())) - done
-        cells = tuple(grid(document.item_ids, batch_size, done | waiting))
-        if room is not None:
-            cells = cells[:room]
-            room -= len(cells)
-        plans.append(
-            DocumentPlan(document=document, cells=cells, answered=len(done), pending=len(waiting)),
+        plan = DocumentPlan(
+            document=document,
+            batch_size=batch_size,
+            answered=len(done),
+            pending=len(waiting),
+            without=done | waiting,
+            most=room,
         )
+        if room is not None:
+            room -= sum(1 for _ in plan.cells())
+        plans.append(plan)
     return tuple(plans)
 
 

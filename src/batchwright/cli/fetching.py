@@ -135,11 +135,15 @@ def print_look(look: Look) -> None:
     if status is JobStatus.FAILED:
         data(f"  Error processing job: {record.error_message}")
     elif isinstance(look.error, ClaimedJobError):
-        data(f"  Status: SUBMITTING (still pending): {look.error}")
+        data(f"  Status: {_shown_state(record)} (still pending): {look.error}")
     elif look.error is not None:
         data(f"  Error checking job: {look.error} (still pending)")
     elif status is JobStatus.PENDING:
-        data(f"  Status: {(record.provider_state or record.state).upper()} (still pending)")
+        data(f"  Status: {_shown_state(record)} (still pending)")
+
+
+def _shown_state(record: JobRecord) -> str:
+    return (record.provider_state or record.state).upper()
 
 
 def summarise(findings: Findings) -> None:

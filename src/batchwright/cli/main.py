@@ -22,6 +22,7 @@ _COMMANDS = {
     "batch-fetch": "Collect the answers of finished jobs into reports.",
     "batch-watch": "Wait for everything pending and collect it.",
     "batch-cancel": "Cancel jobs at the provider.",
+    "batch-reconcile": "Find out what became of jobs whose create got no answer.",
     "emulator": "Run a local server that speaks all three batch protocols.",
     "demo": "Run the whole job on sample documents against the emulator.",
 }

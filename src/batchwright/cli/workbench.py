@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchwright.batch.collector import Collector
-from batchwright.batch.orchestrator import LOST_AFTER, Engine
+from batchwright.batch.orchestrator import Engine
+from batchwright.batch.patience import Patience
 from batchwright.batch.watcher import EMULATED_FIRST_INTERVAL, EMULATED_LONGEST_INTERVAL, Pace
 from batchwright.cli.logs import configure
 from batchwright.cli.options import WORKSPACE_OPTION_NAMES, workspace_options
@@ -30,6 +31,10 @@ _FILE_OPTIONS = {
     "state_file": "state_file",
     "prompts_dir": "prompts_dir",
 }
+
+
+EMULATED_FIRST_WAIT = 0.05
+"""Seconds before a read that failed is tried again at the emulator."""
 
 
 def with_workbench(function: Callable[..., int | None]) -> Callable[..., int | None]:
@@ -113,7 +118,8 @@ class Workbench:
             collector=collector,
             provider_of=shared.provider,
             task_of=shared.task,
-            lost_after=0.0 if self.settings.emulated else LOST_AFTER,
+            grace=self.settings.grace,
+            patience=Patience(first=EMULATED_FIRST_WAIT) if self.settings.emulated else Patience(),
         )
 
     def pace(self, interval: float | None = None) -> Pace:

@@ -32,14 +32,25 @@ class Limits:
 class WireFormat(Protocol):
     """How a job's requests are laid out in the file that is uploaded. Pure."""
 
-    suffix: str
-    """Of the wire file's name: `.jsonl`, or `.json` where the vendor takes one JSON body."""
-    head: bytes
-    """What comes before the first request."""
-    separator: bytes
-    """What stands between two requests."""
-    tail: bytes
-    """What comes after the last request."""
+    @property
+    def suffix(self) -> str:
+        """Of the wire file's name: `.jsonl`, or `.json` where the vendor takes one JSON body."""
+        ...
+
+    @property
+    def head(self) -> bytes:
+        """What comes before the first request."""
+        ...
+
+    @property
+    def separator(self) -> bytes:
+        """What stands between two requests."""
+        ...
+
+    @property
+    def tail(self) -> bytes:
+        """What comes after the last request."""
+        ...
 
     def encode(self, request: Request) -> bytes:
         """Return one request as the vendor's JSON, without line end. Raises `ConfigurationError` if that cannot be."""
@@ -56,6 +67,8 @@ class Provider(ABC):
     wire: WireFormat
     account: str
     """A digest that tells two accounts apart; never the key itself."""
+    tags_jobs: bool = True
+    """Whether listed jobs carry the tag or the uploaded file they were made with (Anthropic's carry neither)."""
 
     @abstractmethod
     def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:

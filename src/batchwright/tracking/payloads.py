@@ -36,8 +36,10 @@ class PayloadWriter:
 
     def write(self, data: bytes) -> None:
         """Append `data`. Raises `TrackingError` naming the file, e.g. when the disk is full."""
-        with _explained("write", self._path):
+        try:  # not `_explained`: this runs twice a request, and a context manager would cost more than the write
             self._file.write(data)
+        except OSError as exc:
+            raise _trouble("write", self._path, exc) from exc
 
 
 class JobFolders:
@@ -126,7 +128,7 @@ class JobFolders:
                 held = _take(handle)
             if not held:
                 raise ClaimedJobError(
-                    f"job {job_id} is being sent by another process that is still alive; wait until it is done"
+                    f"{job_id} is in the hands of another process that is still alive; wait until it is done"
                 )
             yield
         finally:

@@ -5,11 +5,10 @@ from dataclasses import replace
 import pydantic_core
 import pytest
 
-from batchwright.batch import lifecycle
 from batchwright.batch.planner import JobsPer
 from batchwright.errors import (
+    ClaimedJobError,
     LLMInvalidRequestError,
-    LLMOutcomeUnknownError,
     LLMProviderConfigurationError,
     LLMRateLimitError,
     LLMServerError,
@@ -178,28 +177,6 @@ def test_a_planned_job_without_its_file_needs_a_person_and_its_items_are_not_pla
     assert status_of(only(house.store.load())) is JobStatus.COMPLETED
 
 
-def test_a_create_with_unknown_outcome_is_never_sent_again(house):
-    house.provider.fail_next["submit"] = [LLMOutcomeUnknownError("connection lost")]
-    (submission,) = house.create()
-    assert submission.record.state is JobState.SUBMITTING
-    assert status_of(submission.record) is JobStatus.FAILED
-    assert house.create() == []
-    house.look()
-    assert house.provider.jobs == {}
-    assert only(house.store.load()).error_message == lifecycle.UNRESOLVED
-
-
-def test_a_job_left_submitting_by_a_dead_process_is_unresolved(house):
-    _, jobs = house.plan()
-    house.store.update(
-        only(jobs).job_id,
-        lambda old: lifecycle.intended(old, tag=f"{old.job_id}-a1", account="x", now=house.clock.now()),
-    )
-    (look,) = house.look()
-    assert look.record.error_message == lifecycle.UNRESOLVED
-    assert house.provider.jobs == {}
-
-
 def test_a_job_that_another_process_is_sending_is_left_alone(house):
     _, jobs = house.plan()
     job_id = only(jobs).job_id
@@ -213,7 +190,7 @@ def test_a_job_that_another_process_is_sending_is_left_alone(house):
 @pytest.mark.parametrize("method", ["get_batch_job", "results"])
 def test_trouble_while_looking_changes_nothing_but_last_error(house, method):
     house.create()
-    house.provider.fail_next[method] = [LLMServerError("overloaded")]
+    house.provider.fail_next[method] = [LLMServerError("overloaded")] * house.engine.patience.tries
     before = only(house.store.load())
     (look,) = house.look()
     assert look.error is not None
@@ -223,6 +200,23 @@ def test_trouble_while_looking_changes_nothing_but_last_error(house, method):
     house.look()
     assert status_of(only(house.store.load())) is JobStatus.COMPLETED
     assert only(house.store.load()).last_error is None
+
+
+@pytest.mark.parametrize("method", ["get_batch_job", "results"])
+def test_a_read_that_fails_once_is_tried_again_at_once(house, method):
+    house.create()
+    house.provider.fail_next[method] = [LLMServerError("overloaded")]
+    (look,) = house.look()
+    assert status_of(look.record) is JobStatus.COMPLETED
+
+
+def test_two_fetches_at_once_do_not_write_one_jobs_answers_together(house):
+    house.create()
+    record = only(house.store.load())
+    with house.folders.claim(record.job_id):
+        (look,) = house.look()
+    assert isinstance(look.error, ClaimedJobError)
+    assert status_of(look.record) is JobStatus.PENDING
 
 
 def test_a_missing_key_while_looking_is_trouble_on_our_side(house):

@@ -39,7 +39,7 @@ def record(state, item_ids=(0, 1), **changes):
 
 
 def cells_of(plans):
-    return [(cell.index, cell.item_ids) for plan in plans for cell in plan.cells]
+    return [(cell.index, cell.item_ids) for plan in plans for cell in plan.cells()]
 
 
 def plan(*, answered=(), pending=(), batch_size=10, limit=None):
@@ -72,7 +72,13 @@ def test_an_answered_item_does_not_count_as_pending():
 def test_a_limit_counts_batches_over_all_documents():
     other = Document(group="French", name="b.md", item_ids=range(30))
     plans = plan_documents([DOCUMENT, other], answered={}, pending={}, batch_size=10, limit=4)
-    assert [len(p.cells) for p in plans] == [3, 1]
+    assert [len(list(p.cells())) for p in plans] == [3, 1]
+
+
+def test_a_plan_takes_no_room_for_the_batches_of_a_large_document():
+    huge = Document(group="g", name="rows", item_ids=range(10**12))
+    (only,) = plan_documents([huge], answered={}, pending={}, batch_size=1, limit=None)
+    assert next(only.cells()).item_ids == (0,)
 
 
 @pytest.mark.parametrize(("batch_size", "limit"), [(0, None), (-5, None), (10, 0), (10, -1)])

@@ -157,7 +157,7 @@ def test_a_claim_tells_a_live_process_from_a_dead_one(path):
         process.stdout.readline()
         assert folders.is_claimed(JOB_ID)
         with (
-            pytest.raises(ClaimedJobError, match=f"job {JOB_ID} is being sent by another process"),
+            pytest.raises(ClaimedJobError, match=f"{JOB_ID} is in the hands of another process"),
             folders.claim(JOB_ID),
         ):
             pytest.fail("claimed twice")

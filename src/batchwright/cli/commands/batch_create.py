@@ -12,6 +12,7 @@ from batchwright.batch.planner import JobsPer
 from batchwright.batch.submitter import Submission
 from batchwright.cli.creating import Choice, left_behind, rehearse, write_payloads, write_planned
 from batchwright.cli.exits import ExitCode, exit_code_of
+from batchwright.cli.fetching import print_look
 from batchwright.cli.options import GuideCommand, ManyValued
 from batchwright.cli.output import data, shown_path, talk, warning
 from batchwright.cli.subjects import by_document
@@ -93,6 +94,9 @@ def create(workbench: Workbench, choice: Choice) -> int:
     provider = workbench.provider(choice.provider_name, choice.model)
     engine = workbench.engine()
     task = engine.task_of("categorise")
+    # What an unresolved job may have paid for is looked for before anything is sent for the same items.
+    for look in engine.resolve_all(workbench.store.load()):
+        print_look(look)
     sent = _send(engine, left_behind(workbench), task, "planned before")
     planned, jobs = write_planned(workbench, task, provider, choice)
     sent += _send(engine, jobs, task)
