@@ -1,1 +1,147 @@
-"""LLM batch jobs you can trust: documents and datasets through the providers' Batch APIs."""
+"""LLM batch jobs you can trust: documents and datasets through the providers' Batch APIs.
+
+The public names; each is imported when it is first used, and an SDK only when its provider is made.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batchwright.answer import Answer, parse_answer, parse_result
+    from batchwright.errors import (
+        AnswerError,
+        BatchwrightError,
+        ConfigurationError,
+        InputError,
+        JobNotReadyError,
+        LLMConnectionError,
+        LLMInvalidRequestError,
+        LLMNotFoundError,
+        LLMOutcomeUnknownError,
+        LLMProviderConfigurationError,
+        LLMProviderError,
+        LLMQuotaError,
+        LLMRateLimitError,
+        LLMRequestTooLargeError,
+        LLMResponseError,
+        LLMServerError,
+        TrackingError,
+    )
+    from batchwright.job import BatchJob, JobState, RequestCounts
+    from batchwright.providers.anthropic.adapter import AnthropicLLM
+    from batchwright.providers.base import Limits, Provider
+    from batchwright.providers.gemini.adapter import GeminiLLM
+    from batchwright.providers.openai.adapter import OpenAILLM
+    from batchwright.providers.registry import open_provider
+    from batchwright.request import DocumentPart, ImagePart, Message, OutputSchema, Params, Request, Role, TextPart
+    from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
+    from batchwright.service import LLMService, ProviderStatus
+    from batchwright.usage import Usage
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "AnswerError",
+    "AnthropicLLM",
+    "BatchJob",
+    "BatchwrightError",
+    "ConfigurationError",
+    "DocumentPart",
+    "Failure",
+    "FailureKind",
+    "FinishReason",
+    "GeminiLLM",
+    "ImagePart",
+    "InputError",
+    "JobNotReadyError",
+    "JobState",
+    "LLMConnectionError",
+    "LLMInvalidRequestError",
+    "LLMNotFoundError",
+    "LLMOutcomeUnknownError",
+    "LLMProviderConfigurationError",
+    "LLMProviderError",
+    "LLMQuotaError",
+    "LLMRateLimitError",
+    "LLMRequestTooLargeError",
+    "LLMResponseError",
+    "LLMServerError",
+    "LLMService",
+    "Limits",
+    "Message",
+    "OpenAILLM",
+    "OutputSchema",
+    "Params",
+    "Provider",
+    "ProviderStatus",
+    "Request",
+    "RequestCounts",
+    "Result",
+    "ResultStatus",
+    "Role",
+    "TextPart",
+    "TrackingError",
+    "Usage",
+    "__version__",
+    "open_provider",
+    "parse_answer",
+    "parse_result",
+]
+
+_HOMES = {
+    "batchwright.answer": ("Answer", "parse_answer", "parse_result"),
+    "batchwright.errors": (
+        "AnswerError",
+        "BatchwrightError",
+        "ConfigurationError",
+        "InputError",
+        "JobNotReadyError",
+        "LLMConnectionError",
+        "LLMInvalidRequestError",
+        "LLMNotFoundError",
+        "LLMOutcomeUnknownError",
+        "LLMProviderConfigurationError",
+        "LLMProviderError",
+        "LLMQuotaError",
+        "LLMRateLimitError",
+        "LLMRequestTooLargeError",
+        "LLMResponseError",
+        "LLMServerError",
+        "TrackingError",
+    ),
+    "batchwright.job": ("BatchJob", "JobState", "RequestCounts"),
+    "batchwright.providers.anthropic.adapter": ("AnthropicLLM",),
+    "batchwright.providers.base": ("Limits", "Provider"),
+    "batchwright.providers.gemini.adapter": ("GeminiLLM",),
+    "batchwright.providers.openai.adapter": ("OpenAILLM",),
+    "batchwright.providers.registry": ("open_provider",),
+    "batchwright.request": (
+        "DocumentPart",
+        "ImagePart",
+        "Message",
+        "OutputSchema",
+        "Params",
+        "Request",
+        "Role",
+        "TextPart",
+    ),
+    "batchwright.result": ("Failure", "FailureKind", "FinishReason", "Result", "ResultStatus"),
+    "batchwright.service": ("LLMService", "ProviderStatus"),
+    "batchwright.usage": ("Usage",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from where it lives."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted(__all__)

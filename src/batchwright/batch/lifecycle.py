@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from batchwright.errors import LLMProviderError, LLMRateLimitError
+from batchwright.errors import LLMProviderConfigurationError, LLMProviderError, LLMQuotaError, LLMRateLimitError
 from batchwright.job import Attempt, BatchJob, BatchRef, JobRecord, JobState, Tally
 from batchwright.result import ResultStatus
+
+NOT_FOUND = 404
 
 
 def next_tag(record: JobRecord) -> str:
@@ -58,12 +60,23 @@ def created(record: JobRecord, job: BatchJob, now: datetime) -> JobRecord:
 def refused(record: JobRecord, error: LLMProviderError) -> JobRecord:
     """The provider answered that it created nothing.
 
-    A rate limit leaves the job planned, to be sent again later; anything else needs a person or another plan.
+    A rate limit leaves the job planned, to be sent by a later look; so does trouble with the account, but then only a
+    person can mend it. Anything else is about this job, whose items may be planned again.
     """
     record = replace(_with_last_attempt(record, error=str(error)), last_error=str(error))
     if isinstance(error, LLMRateLimitError):
         return replace(record, state=JobState.PLANNED)
+    if is_account_trouble(error):
+        why = f"not sent: {error}; when that is mended, `batch-create` sends it"
+        return replace(record, state=JobState.PLANNED, error_message=why)
     return replace(record, state=JobState.FAILED, error_message=f"not created: {error}")
+
+
+def is_account_trouble(error: Exception | None) -> bool:
+    """Say whether every job of the account would be refused like this: quota, credit, key; not an unknown model."""
+    if isinstance(error, LLMProviderConfigurationError):
+        return error.status_code != NOT_FOUND
+    return isinstance(error, LLMQuotaError)
 
 
 def unresolved(record: JobRecord, error: LLMProviderError) -> JobRecord:

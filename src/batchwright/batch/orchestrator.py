@@ -63,13 +63,17 @@ class Engine:
             yield look
 
     def submit_all(self, records: Iterable[JobRecord]) -> Iterator[Submission]:
-        """Send planned jobs in parallel; yield each as it is done. One that cannot be sent does not stop the others."""
-        for _, submission in in_parallel(self._submit, records):
+        """Send planned jobs in parallel; yield each as it is done.
+
+        One that is refused does not stop the others, unless the account is the trouble: then no more are tried there.
+        """
+        gate = _AccountGate()
+        for _, submission in in_parallel(partial(self._submit, gate=gate), records):
             yield submission
 
     def look_at_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
         """Send, poll or collect each job, whatever it needs next, in parallel; yield each as it is done."""
-        for _, look in in_parallel(self._look_at, records):
+        for _, look in in_parallel(partial(self._look_at, gate=_AccountGate()), records):
             yield look
 
     def cancel_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
@@ -80,20 +84,26 @@ class Engine:
     def _provider(self, record: JobRecord) -> Provider:
         return self.provider_of(record.provider_name, record.model)
 
-    def _submit(self, record: JobRecord) -> Submission:
+    def _submit(self, record: JobRecord, gate: "_AccountGate") -> Submission:
+        trouble = gate.trouble(record.provider_name)
+        if trouble is not None:
+            return Submission(record=record, error=trouble, held=True)
         submitter = Submitter(store=self.store, folders=self.folders, clock=self.clock)
         try:
-            return submitter.submit(record.job_id, self._provider(record))
+            submission = submitter.submit(record.job_id, self._provider(record))
         except BatchwrightError as error:
-            return Submission(record=record, error=error)
+            submission = Submission(record=record, error=error)
+        if lifecycle.is_account_trouble(submission.error):
+            gate.close(record.provider_name, submission.error)
+        return submission
 
-    def _look_at(self, record: JobRecord) -> Look:
+    def _look_at(self, record: JobRecord, gate: "_AccountGate") -> Look:
         if record.state is JobState.PLANNED:
-            submission = self._submit(record)
+            submission = self._submit(record, gate)
             return Look(record=submission.record, error=submission.error)
         if record.state is JobState.SUBMITTING:
             look = self._resolve(record)
-            return look if look.error is not None else self._look_at(look.record)
+            return look if look.error is not None else self._look_at(look.record, gate)
         try:
             provider = self._provider(record)
             name = _name_of(record)
@@ -158,6 +168,20 @@ class Engine:
 
     def _change(self, record: JobRecord, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
         return self.store.update(record.job_id, change)
+
+
+class _AccountGate:
+    """Remembers, for one run, which provider's account is in trouble; shared by threads."""
+
+    def __init__(self) -> None:
+        self._closed: dict[str, BatchwrightError] = {}
+
+    def close(self, provider_name: str, error: BatchwrightError | None) -> None:
+        if error is not None:
+            self._closed.setdefault(provider_name, error)
+
+    def trouble(self, provider_name: str) -> BatchwrightError | None:
+        return self._closed.get(provider_name)
 
 
 def _name_of(record: JobRecord) -> str:

@@ -10,6 +10,7 @@ from batchwright.batch import lifecycle
 from batchwright.batch.matching import CLOCK_SKEW, Match, match_by_age_and_size, match_exactly, proves
 from batchwright.batch.patience import Patience, patiently
 from batchwright.clock import Clock
+from batchwright.errors import TrackingError
 from batchwright.job import Attempt, BatchJob, JobRecord, JobState
 from batchwright.providers.base import Provider
 from batchwright.tracking.base import JobStore
@@ -45,9 +46,15 @@ class Reconciler:
             return self._conclude(record, found)
 
     def adopt(self, job_id: str, job_name: str, provider: Provider) -> JobRecord:
-        """Take the provider's job `job_name` for ours, because a person says so. Raises `LLMProviderError`."""
+        """Take the provider's job `job_name` for ours, because a person says so.
+
+        Raises `LLMProviderError` when it cannot be looked at, `TrackingError` when another record has it.
+        """
         with self.folders.claim(job_id):
             record = self.store.get(job_id)
+            owner = next((other for other in self.store.load() if other.job_name == job_name), None)
+            if owner is not None:
+                raise TrackingError(f"{job_name} is {owner.job_id} already; it cannot be {job_id} as well")
             job = patiently(lambda: provider.get_batch_job(job_name), clock=self.clock, patience=self.patience)
             return self._change(record, partial(lifecycle.created, job=job, now=self.clock.now()))
 

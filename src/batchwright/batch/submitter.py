@@ -34,10 +34,14 @@ class Submission:
     error: BatchwrightError | None = None
     """Why it was not sent, or (`LLMOutcomeUnknownError`) why nobody knows."""
 
+    held: bool = False
+    """Not even tried, because of the account's trouble with an earlier job; `error` is that."""
+
     @property
     def waiting(self) -> bool:
-        """Whether the job is to be sent later: the provider asked to wait, or another process is at it."""
-        return self.error is not None and self.record.state is JobState.PLANNED
+        """Whether the job is sent later by itself: the provider asked to wait, or another process is at it."""
+        planned = self.record.state is JobState.PLANNED
+        return self.error is not None and planned and not lifecycle.is_account_trouble(self.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ _NEEDS_QUOTES: Final = re.compile(r'[,"\r\n]|\A\s|\s\Z')
 
 def clean(text: str) -> str:
     """Return `text` without control characters, with plain line ends, and fit to be written as UTF-8."""
+    if text.isprintable():  # neither line ends, nor control characters, nor surrogates: nearly every cell
+        return text
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     return _SURROGATE.sub("\ufffd", _CONTROL.sub("", plain))
 
@@ -28,7 +30,7 @@ def disarm(text: str) -> str:
 
 def same_text(first: str, second: str) -> bool:
     """Whether two cells say the same: white space folded, and whatever `clean` and `disarm` do left aside."""
-    return _folded(first) == _folded(second)
+    return first == second or _folded(first) == _folded(second)
 
 
 def key_of(cell: str) -> int | None:

@@ -10,6 +10,7 @@ from batchwright.errors import (
     ClaimedJobError,
     LLMInvalidRequestError,
     LLMProviderConfigurationError,
+    LLMQuotaError,
     LLMRateLimitError,
     LLMServerError,
 )
@@ -159,6 +160,34 @@ def test_a_rate_limited_job_stays_planned_and_is_sent_by_a_later_look_under_a_ne
     assert next(line["id"] for line in house.provider.sent[record.job_name]) == f"{record.job_id}-a2-0"
     house.look()
     assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+
+
+def test_trouble_with_the_account_stops_sending_and_leaves_everything_planned(house):
+    house.task.words |= {f"d{n}": ["word"] for n in range(20)}
+    house.provider.fail_next["submit"] = [LLMQuotaError("credit used up")] * 4
+    outcomes = house.create(jobs_per=JobsPer.DOCUMENT)
+    tried = [submission for submission in outcomes if not submission.held]
+    assert 1 <= len(tried) <= 4
+    assert len(outcomes) == 22
+    assert {record.state for record in house.store.load()} == {JobState.PLANNED}
+    assert house.create() == []
+    house.provider.fail_next.clear()
+    list(house.engine.submit_all(house.store.load()))
+    assert {record.state for record in house.store.load()} == {JobState.SUBMITTED}
+
+
+def test_an_account_in_trouble_needs_a_person(house):
+    house.provider.fail_next["submit"] = [LLMProviderConfigurationError("key refused", status_code=401)]
+    (submission,) = house.create()
+    assert not submission.waiting
+    assert status_of(submission.record) is JobStatus.FAILED
+    assert "batch-create" in (submission.record.error_message or "")
+
+
+def test_an_unknown_model_is_about_the_job_and_not_about_the_account(house):
+    house.provider.fail_next["submit"] = [LLMProviderConfigurationError("no such model", status_code=404)]
+    (submission,) = house.create()
+    assert submission.record.state is JobState.FAILED
 
 
 def test_a_planned_job_without_its_file_needs_a_person_and_its_items_are_not_planned_twice(house):

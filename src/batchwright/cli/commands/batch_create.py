@@ -7,6 +7,7 @@ import click
 import pydantic_core
 
 from batchwright.batch.creation import Planned
+from batchwright.batch.lifecycle import is_account_trouble
 from batchwright.batch.orchestrator import Engine
 from batchwright.batch.planner import JobsPer
 from batchwright.batch.submitter import Submission
@@ -109,6 +110,8 @@ def _send(engine: Engine, records: Sequence[JobRecord], task: Task, note: str = 
     sent = []
     for submission in engine.submit_all(records):
         sent.append(submission)
+        if submission.held:
+            continue
         record = submission.record
         outcome = _outcome(submission)
         for name, batches in by_document(record):
@@ -130,6 +133,7 @@ def _outcome(submission: Submission) -> str:
 def _summarise(planned: Planned, jobs: Sequence[JobRecord], sent: Sequence[Submission], task: Task) -> None:
     created = [submission.record for submission in sent if submission.error is None]
     waiting = sum(submission.waiting for submission in sent)
+    held = sum(submission.held for submission in sent)
     for skipped in planned.skipped:
         warning(f"{skipped.document.group}/{skipped.document.name} skipped: {skipped.reason}")
     if not jobs and not planned.skipped:
@@ -139,7 +143,8 @@ def _summarise(planned: Planned, jobs: Sequence[JobRecord], sent: Sequence[Submi
     data(f"  Total batches: {sum(record.request_count for record in jobs)}")
     data(f"  Created jobs: {len(created)}")
     for label, number in (
-        ("Failed jobs", len(sent) - len(created) - waiting),
+        ("Failed jobs", len(sent) - len(created) - waiting - held),
+        ("Not sent because of the account", held),
         ("Waiting to be sent by batch-fetch or batch-watch", waiting),
         ("Skipped documents", len(planned.skipped)),
         (f"Already answered {task.items_word}", planned.answered),
@@ -158,12 +163,11 @@ def _documents_in(jobs: Sequence[JobRecord]) -> int:
 
 
 def _verdict(planned: Planned, sent: Sequence[Submission]) -> int:
-    """A key or quota that is at fault ends in its own code when nothing could be sent."""
+    """Trouble with the account has its own codes, because a person must mend it before anything else helps."""
     errors = [submission.error for submission in sent if submission.error and not submission.waiting]
-    if errors and len(errors) == len(sent):
-        code = exit_code_of(errors[0])
-        if code in {ExitCode.KEY, ExitCode.ACCOUNT}:
-            return code
+    for error in errors:
+        if is_account_trouble(error):
+            return exit_code_of(error)
     return ExitCode.ITEMS_FAILED if errors or planned.skipped else ExitCode.OK
 
 

@@ -1,0 +1,199 @@
+"""Gemini (Developer API) over google-genai: uploaded or inline batches, and live generateContent."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any, ClassVar
+
+import httpx2
+
+from batchwright.clock import Clock, SystemClock
+from batchwright.errors import JobNotReadyError, LLMNotFoundError, LLMResponseError
+from batchwright.job import BatchJob, JobState
+from batchwright.providers.base import Limits
+from batchwright.providers.failures import Phase
+from batchwright.providers.gemini import wire as formats
+from batchwright.providers.gemini.raw import Recorder
+from batchwright.providers.jsonl import read_results
+from batchwright.providers.reading import Json, as_list, as_object, as_text
+from batchwright.providers.transport import open_client
+from batchwright.providers.vendor import VendorProvider, created_since, require_ended, sdk
+from batchwright.request import Request
+from batchwright.result import Result
+
+API_VERSION = "v1beta"
+"""Named explicitly: the SDK's default moved from v1beta to v1 between 2 and 3, and a variable would change it."""
+INLINE_REQUESTS = 100
+"""Prompts sent inside the create instead of as a file, at most; the guide's payloads are a handful."""
+INLINE_BYTES = 1_000_000
+"""Their size in bytes, at most; the vendor refuses 20 MB."""
+SETTLING = timedelta(hours=1)
+"""A job may succeed some time before its responses file can be downloaded."""
+
+_PAGE = 100
+_CHUNK_BYTES = 1 << 16
+_JOB_NAME = re.compile(r"batches/[^/\s]+\Z")
+
+
+class GeminiLLM(VendorProvider):
+    """Gemini; everything as in `VendorProvider`.
+
+    Jobs are uploaded as JSONL with keys; `create_batch_job` sends a tiny payload inline. The tag is the job's
+    displayName. `MAX_THINKING_BUDGET` is sent to the 2.5 models, and the temperature to those before Gemini 3, unless
+    others are asked for.
+    """
+
+    name = formats.NAME
+    MODEL: ClassVar[str] = "gemini-2.5-flash"
+    MAX_THINKING_BUDGET: ClassVar[int] = 24576
+    """Tokens; the most that gemini-2.5-flash may think."""
+    BASE_URL: ClassVar[str] = "https://generativelanguage.googleapis.com"
+    # No number of requests is documented for the Developer API (Vertex: 200,000); a file holds 2 GB; 100 jobs at once.
+    limits = Limits(max_requests=200_000, max_bytes=2_000_000_000, max_concurrent_jobs=100)
+    wire: formats.GeminiWire
+
+    def __init__(self, system_prompt: str | Path = "", *, clock: Clock | None = None, **options: Any) -> None:
+        self._clock = clock or SystemClock()
+        super().__init__(system_prompt, **options)
+        self.wire = formats.GeminiWire(
+            defaults=self.defaults,
+            system=self.system_prompt,
+            temperature=self.TEMPERATURE,
+            thinking_budget=self.MAX_THINKING_BUDGET,
+        )
+
+    def _connect(self, key: str, *, http_client: httpx2.Client | None, timeout: float) -> None:
+        genai = sdk("google.genai")
+        self._types = genai.types
+        self._recorder = Recorder()
+        http = open_client(
+            base_url=self._base_url,
+            key_headers=[("x-goog-api-key", key)],
+            timeout=timeout,
+            through=http_client,
+            on_response=self._recorder.on_response,
+        )
+        options = genai.types.HttpOptions(base_url=self._base_url, api_version=API_VERSION, httpx_client=http)
+        self._client = genai.Client(vertexai=False, api_key=key, http_options=options)
+
+    def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:
+        """Upload the wire file in chunks and create the batch; see `Provider.submit`."""
+        config = self._types.UploadFileConfig(display_name=tag, mime_type="application/jsonl")
+        with self._calls.guard(Phase.FILE):
+            file_name = as_text(self._client.files.upload(file=str(payload), config=config).name)
+        if file_name is None:
+            raise LLMResponseError("gemini gave the uploaded file no name", provider_name=self.name)
+        on_uploaded(file_name)
+        return self._create(file_name, tag)
+
+    def _submit_prompts(self, requests: Sequence[Request], tag: str) -> BatchJob:
+        size = sum(len(self.wire.encode(request)) for request in requests[: INLINE_REQUESTS + 1])
+        if len(requests) > INLINE_REQUESTS or size > INLINE_BYTES:
+            return super()._submit_prompts(requests, tag)
+        return self._create([self._inlined(request) for request in requests], tag)
+
+    def _inlined(self, request: Request) -> Any:
+        contents, config = self._typed(request)
+        return self._types.InlinedRequest(contents=contents, config=config, metadata={"key": request.custom_id})
+
+    def _typed(self, request: Request) -> tuple[Any, Any]:
+        """The contents and the configuration of a request in the SDK's types."""
+        body = self.wire.body(request)
+        config = {**body.get("generationConfig", {})}
+        if "systemInstruction" in body:
+            config["systemInstruction"] = body["systemInstruction"]
+        return body["contents"], self._types.GenerateContentConfig.model_validate(config)
+
+    def _create(self, source: Any, tag: str) -> BatchJob:
+        config = self._types.CreateBatchJobConfig(display_name=tag)
+        with self._calls.guard(Phase.CREATE):
+            body = self._recorder.call(lambda: self._client.batches.create(model=self.model, src=source, config=config))
+            return self._calls.job(body, formats.decode_job, Phase.CREATE)
+
+    def get_batch_job(self, job_name: str) -> BatchJob:
+        """Return the job as it is now; see `Provider.get_batch_job`."""
+        return formats.decode_job(self._operation(job_name))
+
+    def _operation(self, job_name: str) -> Json:
+        self._check_name(job_name)
+        with self._calls.guard(Phase.JOB):
+            body = self._recorder.call(lambda: self._client.batches.get(name=job_name))
+            return self._calls.read(body, Phase.JOB)
+
+    def _check_name(self, job_name: str) -> None:
+        if not _JOB_NAME.match(job_name):
+            raise LLMNotFoundError(
+                f"gemini has no job {job_name!r}; its names are batches/...", provider_name=self.name
+            )
+
+    def cancel_batch_job(self, job_name: str) -> BatchJob:
+        """Cancel, which the vendor does almost at once, and return the job."""
+        self._check_name(job_name)
+        with self._calls.guard(Phase.JOB):
+            self._client.batches.cancel(name=job_name)
+        return self.get_batch_job(job_name)
+
+    def results(self, job: BatchJob) -> Iterator[Result]:
+        """Yield the lines of the responses file, or the inlined responses; see `Provider.results`."""
+        require_ended(job)
+        if job.output_file_ids:
+            return (result for name in job.output_file_ids for result in self._file_results(name, job))
+        operation = self._operation(job.job_name)
+        now = formats.decode_job(operation)
+        if now.output_file_ids:
+            return (result for name in now.output_file_ids for result in self._file_results(name, now))
+        results = list(formats.inlined_results(operation))
+        if not results and now.state is JobState.COMPLETED and self._is_settling(now):
+            raise JobNotReadyError(f"gemini job {job.job_name} has no results yet; fetch it again later")
+        return iter(results)
+
+    def _file_results(self, file_name: str, job: BatchJob) -> Iterator[Result]:
+        with TemporaryFile(prefix="batchwright-") as file:
+            self._download(file_name, file, job)
+            file.seek(0)
+            yield from read_results(iter(lambda: file.read(_CHUNK_BYTES), b""), formats.decode_line)
+
+    def _download(self, file_name: str, file: IO[bytes], job: BatchJob) -> None:
+        try:
+            with self._calls.guard(Phase.JOB):
+                self._client.files.download(file=file_name, destination=file)
+        except LLMNotFoundError as exc:
+            if self._is_settling(job):
+                raise JobNotReadyError(
+                    f"the results of {job.job_name} are not there yet; fetch it again later"
+                ) from exc
+            raise
+
+    def _is_settling(self, job: BatchJob) -> bool:
+        return job.ended_at is not None and self._clock.now() - job.ended_at < SETTLING
+
+    def list_jobs(self, since: datetime) -> Iterator[BatchJob]:
+        """Yield the account's jobs, newest first; every page is read before, for no order is promised."""
+        jobs = [job for job in self._all_jobs() if created_since(job, since)]
+        return iter(sorted(jobs, key=lambda job: job.created_at or since, reverse=True))
+
+    def _all_jobs(self) -> Iterator[BatchJob]:
+        token: str | None = None
+        while True:
+            config = self._types.ListBatchJobsConfig(page_size=_PAGE, page_token=token)
+            with self._calls.guard(Phase.JOB):
+                body = self._recorder.call(lambda: self._client.batches.list(config=config))  # noqa: B023  (runs now)
+                page = self._calls.read(body, Phase.JOB)
+            yield from (formats.decode_job(as_object(entry)) for entry in as_list(page.get("operations")))
+            # Not the SDK's pager: it fails on an empty page that has a next one.
+            token = as_text(page.get("nextPageToken"))
+            if token is None:
+                return
+
+    def _ask(self, request: Request) -> Result:
+        contents, config = self._typed(request)
+        model = request.params.model or self.model
+        body = self._recorder.call(
+            lambda: self._client.models.generate_content(model=model, contents=contents, config=config)
+        )
+        return formats.decode_answer(request.custom_id, self._calls.read(body, Phase.LIVE))
+
+    def _ping(self) -> None:
+        self._client.batches.list(config=self._types.ListBatchJobsConfig(page_size=1))
