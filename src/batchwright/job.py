@@ -177,6 +177,10 @@ class JobRecord:
     job_name: str | None = None
     account: str | None = None
     """A digest of the account the job was sent with; never the key."""
+    parent: str | None = None
+    """The job whose open requests this one asks again."""
+    retries: int = 0
+    """How often these items were asked before; expired jobs do not count."""
     attempts: tuple[Attempt, ...] = ()
     counts: RequestCounts = field(default_factory=RequestCounts)
     tally: Tally | None = None

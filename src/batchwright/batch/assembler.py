@@ -12,6 +12,7 @@ from typing import Protocol
 
 from batchwright.batch.lifecycle import custom_id
 from batchwright.batch.planner import Fill, JobsPer, belongs_in, extended
+from batchwright.batch.retries import retries_of, with_complaint
 from batchwright.errors import InputError
 from batchwright.job import BatchRef, JobRecord
 from batchwright.providers.base import Provider
@@ -39,6 +40,8 @@ class Assembly:
     jobs_per: JobsPer
     batch_size: int
     open_payload: OpenPayload
+    parent: JobRecord | None = None
+    """The job that is retried, if this is about one."""
     new_job_id: Callable[[], str]
     now: Callable[[], datetime]
 
@@ -62,14 +65,17 @@ class JobAssembler:
         self._next_id = assembly.new_job_id()
         self._open: _OpenJob | None = None
 
-    def add(self, batch: BatchRef) -> Iterator[JobRecord]:
+    def add(self, batch: BatchRef, *, complaint: str | None = None) -> Iterator[JobRecord]:
         """Build and write one batch's request; yield the job that had to be closed to make room, if any.
 
+        `complaint` says why an earlier answer could not be used, and goes into the request.
         Raises `InputError` when the batch's document cannot be read or the request is larger than a job may be;
         nothing of the batch was written then.
         """
         assembly, wire = self._assembly, self._assembly.provider.wire
         request = assembly.task.build_request(batch, self._custom_id())
+        if complaint is not None:
+            request = with_complaint(request, complaint)
         line = wire.encode(request)
         self._check_size(batch, len(line))
         if self._open is not None and not belongs_in(
@@ -135,6 +141,7 @@ class JobAssembler:
         self._open = None
         job.sink.write(self._assembly.provider.wire.tail)
         job.closing.close()
+        parent = self._assembly.parent
         return JobRecord(
             job_id=job.job_id,
             provider_name=self._assembly.provider.name,
@@ -143,5 +150,7 @@ class JobAssembler:
             batches=tuple(job.batches),
             request_count=job.fill.requests,
             batch_size=self._assembly.batch_size,
+            parent=parent.job_id if parent else None,
+            retries=retries_of(parent) if parent else 0,
             created_at=self._assembly.now(),
         )

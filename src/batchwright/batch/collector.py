@@ -5,6 +5,7 @@ The record changes last: a run that is killed on the way downloads and merges ag
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -179,6 +180,9 @@ def progress_of(task: Task, document: Document, batch_size: int) -> DocumentProg
 def answered_items(task: Task, document: Document) -> frozenset[int]:
     """Return the ids of a document's items that have a row in its report. Raises `InputError`."""
     path = task.report_path(document.group, document.name)
+    with suppress(OSError):  # what else is wrong with it, reading it says
+        if not path.exists():  # most documents of a first run: their items need not be looked at
+            return frozenset()
     return answered_ids(path, task.report, task.identify(document))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchwright.batch.assembler import Assembly, OpenPayload, PayloadSink
@@ -14,7 +14,6 @@ from batchwright.job import JobRecord, JobState
 from batchwright.providers.base import Provider
 from batchwright.sources.names import select
 from batchwright.tasks.base import Task
-from batchwright.tracking.ids import new_job_id
 
 PLACEHOLDER_JOB_ID = "job-000000000000"
 """Stands for a job's id where nothing is made, so that two dry runs print the same."""
@@ -55,7 +54,7 @@ def write_planned(
     """Plan, write the wire files and remember the jobs, in one turn among processes; nothing is sent yet."""
     with workbench.folders.planning():
         planned = plan(workbench, task, choice)
-        assembly = _assembly(workbench, task, provider, choice, _tracked_payloads(workbench))
+        assembly = assembly_for(workbench, task, provider, batch_size=choice.batch_size, jobs_per=choice.jobs_per)
         jobs = list(write_jobs(planned, assembly, remember=lambda record: workbench.store.add([record])))
     return planned, jobs
 
@@ -95,7 +94,7 @@ def rehearse(workbench: Workbench, task: Task, choice: Choice) -> tuple[Planned,
     provider = workbench.provider(choice.provider_name, choice.model, api_key=NO_KEY)
     sink = FirstRequest(provider)
     planned = plan(workbench, task, choice)
-    assembly = _assembly(workbench, task, provider, choice, sink.open, placeholder=True)
+    assembly = _elsewhere(workbench, task, provider, choice, sink.open)
     return planned, list(write_jobs(planned, assembly, remember=lambda _: None)), sink
 
 
@@ -114,7 +113,8 @@ def write_payloads(workbench: Workbench, choice: Choice, folder: Path) -> tuple[
         written.append(path)
 
     planned = plan(workbench, task, choice)
-    assembly = _assembly(workbench, task, provider, choice, open_payload)
+    tracked = assembly_for(workbench, task, provider, batch_size=choice.batch_size, jobs_per=choice.jobs_per)
+    assembly = replace(tracked, open_payload=open_payload)
     try:
         for _ in write_jobs(planned, assembly, remember=lambda _: None):
             pass
@@ -123,29 +123,30 @@ def write_payloads(workbench: Workbench, choice: Choice, folder: Path) -> tuple[
     return planned, written
 
 
-def _tracked_payloads(workbench: Workbench) -> OpenPayload:
-    folders = workbench.folders
-    return lambda job_id, suffix: folders.writer(folders.requests_path(job_id, suffix))
-
-
-def _assembly(
+def assembly_for(
     workbench: Workbench,
     task: Task,
     provider: Provider,
-    choice: Choice,
-    open_payload: OpenPayload,
     *,
-    placeholder: bool = False,
+    batch_size: int,
+    jobs_per: JobsPer = JobsPer.RUN,
+    parent: JobRecord | None = None,
 ) -> Assembly:
-    def new_id() -> str:
-        return PLACEHOLDER_JOB_ID if placeholder else new_job_id(workbench.clock.now())
-
+    """Return how jobs are assembled that are tracked: their wire files lie in the jobs' folders."""
+    folders = workbench.folders
     return Assembly(
         task=task,
         provider=provider,
-        jobs_per=choice.jobs_per,
-        batch_size=choice.batch_size,
-        open_payload=open_payload,
-        new_job_id=new_id,
+        jobs_per=jobs_per,
+        batch_size=batch_size,
+        parent=parent,
+        open_payload=lambda job_id, suffix: folders.writer(folders.requests_path(job_id, suffix)),
+        new_job_id=workbench.job_ids,
         now=workbench.clock.now,
     )
+
+
+def _elsewhere(workbench: Workbench, task: Task, provider: Provider, choice: Choice, sink: OpenPayload) -> Assembly:
+    """Return how jobs are assembled that are only shown: always under the same id."""
+    tracked = assembly_for(workbench, task, provider, batch_size=choice.batch_size, jobs_per=choice.jobs_per)
+    return replace(tracked, open_payload=sink, new_job_id=lambda: PLACEHOLDER_JOB_ID)

@@ -40,6 +40,10 @@ class ExitCode(IntEnum):
     """SIGTERM."""
 
 
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
 def exit_code_of(error: BaseException) -> ExitCode:
     """Return the exit code for an error that ended a command."""
     match error:

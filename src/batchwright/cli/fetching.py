@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from batchwright.batch.orchestrator import Engine, Look
 from batchwright.batch.watcher import Pace, looks
-from batchwright.cli.exits import ExitCode, exit_code_of
+from batchwright.cli.exits import ExitCode, Terminated, exit_code_of
 from batchwright.cli.output import data, shown_path, talk, warning
 from batchwright.cli.progress import Progress
 from batchwright.cli.subjects import where
@@ -82,7 +82,7 @@ def look_once(engine: Engine, records: Sequence[JobRecord]) -> Findings:
 def wait_for(engine: Engine, records: Sequence[JobRecord], *, pace: Pace, timeout: float | None) -> ExitCode:
     """Look again and again until nothing is pending or `timeout` seconds are over; print each job when it is done.
 
-    Ctrl-C leaves the jobs at the provider as they are, says how to come back, and is raised again.
+    Ctrl-C or SIGTERM leaves the jobs at the provider as they are, says how to come back, and is raised again.
     """
     findings = Findings()
     waiting = list(records)
@@ -93,7 +93,7 @@ def wait_for(engine: Engine, records: Sequence[JobRecord], *, pace: Pace, timeou
                 progress.show(waiting, findings.looks)
                 if not waiting:
                     break
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated):
             talk("Detached; the jobs go on at the provider. Come back with: batchwright batch-watch")
             raise
     summarise(findings)

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from batchwright import __version__
-from batchwright.cli.exits import ExitCode, exit_code_of
+from batchwright.cli.exits import ExitCode, Terminated, exit_code_of
 from batchwright.cli.output import ReaderGoneError, report_error
 
 _COMMANDS = {
@@ -21,16 +21,13 @@ _COMMANDS = {
     "batch-show": "Show one job: its requests, answers and errors.",
     "batch-fetch": "Collect the answers of finished jobs into reports.",
     "batch-watch": "Wait for everything pending and collect it.",
+    "batch-retry": "Ask again what collected jobs left unanswered.",
     "batch-cancel": "Cancel jobs at the provider.",
     "batch-reconcile": "Find out what became of jobs whose create got no answer.",
     "emulator": "Run a local server that speaks all three batch protocols.",
     "demo": "Run the whole job on sample documents against the emulator.",
 }
 """Each command lives in `commands/<name>.py` as `command`; the sentence is here so that --help imports none of them."""
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived."""
 
 
 class _LazyGroup(click.Group):
@@ -79,6 +76,9 @@ def _told(error: BaseException, *, verbose: bool) -> int:
     match error:
         case click.exceptions.Exit():
             code = error.exit_code
+        case SystemExit() if isinstance(error.__context__, BrokenPipeError):
+            # click ends so when whoever read its help has left; it has made the flush at exit harmless.
+            code = ExitCode.OK
         case SystemExit():
             code = error.code if isinstance(error.code, int) else ExitCode.UNEXPECTED
         case click.ClickException():

@@ -20,6 +20,7 @@ from batchwright.job import JobRecord
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
 from batchwright.tracking.base import JobStore, find_job
+from batchwright.tracking.ids import JobIds
 from batchwright.tracking.json_file import JsonFileJobStore
 from batchwright.tracking.payloads import JobFolders
 from batchwright.tracking.state import StateFile
@@ -67,16 +68,23 @@ class Workbench:
     store: JobStore
     folders: JobFolders
     clock: Clock
+    job_ids: JobIds
 
     @classmethod
     def open(cls, options: Mapping[str, Any]) -> "Workbench":
         """Put a workbench together; nothing is read or written yet."""
-        settings = settings_from(options)
+        return cls.over(settings_from(options))
+
+    @classmethod
+    def over(cls, settings: Settings) -> "Workbench":
+        """Put a workbench together over settings."""
+        clock = SystemClock()
         return cls(
             settings=settings,
             store=JsonFileJobStore(settings.tracking_file),
             folders=JobFolders(settings.tracking_file),
-            clock=SystemClock(),
+            clock=clock,
+            job_ids=JobIds(clock.now),
         )
 
     def task(self, name: str = "categorise") -> Task:

@@ -6,7 +6,8 @@ one misreading of a format cannot pass every test.
 
 from batchwright.emulator.app import create_app
 from batchwright.emulator.responders import CATEGORIES, Verdict, verdict
-from batchwright.emulator.scenario import Limits, Responder, Scenario, ScenarioError, Settings, Vendor
+from batchwright.emulator.scenario import Limits, Responder, Scenario, ScenarioError, Settings
+from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.server import RunningEmulator, serve
 
 __all__ = [

@@ -15,7 +15,8 @@ from batchwright.emulator.gemini import routes as gemini_routes
 from batchwright.emulator.gemini.dialect import GeminiDialect
 from batchwright.emulator.openai import routes as openai_routes
 from batchwright.emulator.openai.dialect import OpenAIDialect
-from batchwright.emulator.scenario import Scenario, Vendor
+from batchwright.emulator.scenario import Scenario
+from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.world import World
 
 if TYPE_CHECKING:

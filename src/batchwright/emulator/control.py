@@ -10,7 +10,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from batchwright.emulator.http import MalformedBodyError, RefusedError, guarded, json_reply, receive_json
-from batchwright.emulator.scenario import Scenario, ScenarioError, Vendor
+from batchwright.emulator.scenario import Scenario, ScenarioError
+from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.world import COUNTERS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batchwright.emulator.scenario import Vendor
+    from batchwright.emulator.vendor import Vendor
 
 
 class Journal:

@@ -17,22 +17,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from batchwright.emulator.vendor import Vendor
+
 _MIB = 1024 * 1024
 _DAY_S = 86_400.0
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
-
-
-class Vendor(StrEnum):
-    """The services that are emulated; the value is also the prefix of the service's URLs."""
-
-    OPENAI = "openai"
-    """OpenAI files, batches, chat completions and responses."""
-    ANTHROPIC = "anthropic"
-    """Anthropic message batches and messages."""
-    GEMINI = "gemini"
-    """Gemini Developer API files, batches and generateContent."""
 
 
 class Responder(StrEnum):

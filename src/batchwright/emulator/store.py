@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json, to_json
 
 from batchwright.emulator.engine import History
-from batchwright.emulator.scenario import Settings, Vendor, settings_from_json, settings_to_json
+from batchwright.emulator.scenario import Settings, settings_from_json, settings_to_json
+from batchwright.emulator.vendor import Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from batchwright.emulator.scenario import Vendor
+    from batchwright.emulator.vendor import Vendor
     from batchwright.emulator.store import Job, StoredFile
 
 

@@ -17,7 +17,8 @@ from pydantic_core import to_json
 from batchwright.emulator.engine import History, Phase, View, view
 from batchwright.emulator.journal import Journal
 from batchwright.emulator.responders import respond
-from batchwright.emulator.scenario import Scenario, Vendor
+from batchwright.emulator.scenario import Scenario
+from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.store import Job, Store
 from batchwright.emulator.work import Dialect, Examination, Outcome, ResultFiles, Tally, lines_of, outcomes
 

@@ -64,11 +64,15 @@ def read_rows(path: Path, spec: ReportSpec) -> tuple[Row, ...]:
     All columns are there, a person's too; of several with the same name the first, which is also the one `merge_rows`
     writes.
     """
+    return tuple(_rows(path, spec))
+
+
+def _rows(path: Path, spec: ReportSpec) -> Iterator[Row]:
     table = _read(path, spec)
     if table is None:
-        return ()
+        return
     places = {name: place for place, name in reversed(list(enumerate(table.columns)))}
-    return tuple({name: row[place] for name, place in places.items()} for row in table.rows)
+    yield from ({name: row[place] for name, place in places.items()} for row in table.rows)
 
 
 def examine(path: Path, spec: ReportSpec, identity_by_id: Mapping[int, Row]) -> Coverage:
@@ -78,7 +82,7 @@ def examine(path: Path, spec: ReportSpec, identity_by_id: Mapping[int, Row]) -> 
     """
     answered: set[int] = set()
     changed: set[int] = set()
-    for row in read_rows(path, spec):
+    for row in _rows(path, spec):
         key = key_of(row[spec.key])
         if key is None or key not in identity_by_id or not row.get(spec.answer, "").strip():
             continue
@@ -113,7 +117,7 @@ def merge_rows(
             table = _read(path, spec) or _new_table(spec)
             before = len(table.rows)
             merged = _merged(table, spec, wanted, csv_safe=csv_safe)
-            replace_durably(path, [_text(merged)])
+            replace_durably(path, _text(merged))
     return MergeOutcome(path=path, saved=len(wanted), added=len(merged.rows) - before, total=len(merged.rows))
 
 
@@ -165,7 +169,8 @@ def _new_table(spec: ReportSpec) -> _Table:
 def _read(path: Path, spec: ReportSpec) -> _Table | None:
     """Parse a report; None if there is none, or an empty file. Raises `InputError` saying what is wrong where."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        data = path.read_bytes()
+        text = data.decode("utf-8")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as exc:
@@ -174,24 +179,23 @@ def _read(path: Path, spec: ReportSpec) -> _Table | None:
         raise InputError(f"cannot read {path}: {exc.strerror or exc}") from exc
     if not text.strip(_BYTE_ORDER_MARK + "\r\n\t "):
         return None
-    columns, *rows = _cells(path, text.removeprefix(_BYTE_ORDER_MARK))
-    table = _Table(
-        columns=columns,
-        rows=rows,
-        byte_order_mark=text.startswith(_BYTE_ORDER_MARK),
-        line_end="\r\n" if text[: text.find("\n") + 1].endswith("\r\n") else "\n",
-    )
+    byte_order_mark = text.startswith(_BYTE_ORDER_MARK)
+    line_end = "\r\n" if text[: text.find("\n") + 1].endswith("\r\n") else "\n"
+    del text  # as large as the file, and taken apart from its bytes
+    columns, *rows = _cells(path, data)
+    table = _Table(columns=columns, rows=rows, byte_order_mark=byte_order_mark, line_end=line_end)
     if table.column(spec.key) is None:
         raise _refused(path, f"it has no column {spec.key}, separated by commas")
     return table
 
 
-def _cells(path: Path, text: str) -> list[list[str]]:
-    if "\0" in text:
+def _cells(path: Path, data: bytes) -> list[list[str]]:
+    if b"\0" in data:
         raise _refused(path, "it holds a NUL character")
     # The library's limit of 131,072 characters a cell is one for the whole process; a report may quote more than that.
     csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    # Not a StringIO: it keeps four bytes for each character.
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline=""), strict=True)
     lines: list[list[str]] = []
     try:
         for cells in reader:
@@ -204,10 +208,11 @@ def _cells(path: Path, text: str) -> list[list[str]]:
     return lines
 
 
-def _text(table: _Table) -> bytes:
-    mark = _BYTE_ORDER_MARK if table.byte_order_mark else ""
-    lines = [line(cells, table.line_end) for cells in [table.columns, *table.rows]]
-    return (mark + "".join(lines)).encode("utf-8")
+def _text(table: _Table) -> Iterator[bytes]:
+    if table.byte_order_mark:
+        yield _BYTE_ORDER_MARK.encode("utf-8")
+    for cells in (table.columns, *table.rows):
+        yield line(cells, table.line_end).encode("utf-8")
 
 
 def _lock_name(path: Path) -> str:

@@ -36,12 +36,12 @@ _SHORTEST_RUN: Final = 2
 _COUNTS: Final = ("total", "succeeded", "errored", "expired", "cancelled")
 _TALLY: Final = ("succeeded", "errored", "expired", "cancelled", "missing", "duplicates", "unknown")
 _MOMENTS: Final = ("submitted_at", "ended_at", "expires_at", "collected_at", "polled_at", "missed_at")
-_TEXTS: Final = ("account", "last_error", "error_message")
+_TEXTS: Final = ("account", "parent", "last_error", "error_message")
 _STATES: Final = {str(state): state for state in JobState}
 
 RECORD_FIELDS: Final = frozenset(
     {"provider_name", "job_name", "status", "state", "provider_state", "task", "model", "created_at"}
-    | {*_MOMENTS, *_TEXTS, "request_count", "batch_size", "counts", "tally", ATTEMPTS, BATCHES}
+    | {*_MOMENTS, *_TEXTS, "request_count", "batch_size", "retries", "counts", "tally", ATTEMPTS, BATCHES}
 )
 """Every field of a record this version writes; others in a file belong to a later one."""
 
@@ -65,6 +65,7 @@ def encode_record(record: JobRecord) -> dict[str, Any]:
         _put(value, name, None if moment is None else _iso(moment))
     value["request_count"] = record.request_count
     _put(value, "batch_size", record.batch_size or None)
+    _put(value, "retries", record.retries or None)
     _put(value, "counts", _encode_numbers(record.counts, _COUNTS) or None)
     _put(value, "tally", None if record.tally is None else _encode_numbers(record.tally, _TALLY))
     for name in _TEXTS:
@@ -148,6 +149,8 @@ def _decode_record(job_id: str, value: Mapping[str, Any]) -> JobRecord:
         provider_state=_optional_text(value, "provider_state"),
         job_name=_optional_text(value, "job_name"),
         account=_optional_text(value, "account"),
+        parent=_optional_text(value, "parent"),
+        retries=_number(value, "retries", 0),
         attempts=_each(value, ATTEMPTS, _decode_attempt, default=[]),
         counts=RequestCounts(**_numbers(value.get("counts", {}), _COUNTS, "counts")),
         tally=None if tally is None else Tally(**_numbers(tally, _TALLY, "tally")),

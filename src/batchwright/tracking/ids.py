@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+import threading
 from collections.abc import Callable
 from datetime import datetime
 
@@ -18,15 +19,24 @@ _TAIL_BITS = 15  # three random characters after nine of milliseconds, which las
 _TAIL = 1 << _TAIL_BITS
 
 
-def new_job_id(now: datetime, draw: Callable[[int], int] = secrets.randbelow) -> str:
-    """Return a job id: nine characters of milliseconds, three random ones. `draw(n)` gives an int in [0, n)."""
-    return new_job_ids(now, 1, draw)[0]
+class JobIds:
+    """Makes job ids: nine characters of milliseconds, three random ones; each greater than the one before.
 
+    So ids made in one millisecond differ and keep their order, and two processes rarely draw the same. `draw(n)` gives
+    an int in [0, n). Safe to use from several threads.
+    """
 
-def new_job_ids(now: datetime, count: int, draw: Callable[[int], int] = secrets.randbelow) -> tuple[str, ...]:
-    """Return `count` job ids that differ and sort in the order given, as needed for jobs planned at one moment."""
-    first = int(now.timestamp() * 1000) * _TAIL + draw(_TAIL)
-    return tuple(_job_id(first + offset) for offset in range(count))
+    def __init__(self, now: Callable[[], datetime], draw: Callable[[int], int] = secrets.randbelow) -> None:
+        self._now = now
+        self._draw = draw
+        self._last = -1
+        self._lock = threading.Lock()
+
+    def __call__(self) -> str:
+        """Return a new id."""
+        with self._lock:
+            self._last = max(self._last + 1, int(self._now().timestamp() * 1000) * _TAIL + self._draw(_TAIL))
+            return _job_id(self._last)
 
 
 def hashed_job_id(job_name: str) -> str:

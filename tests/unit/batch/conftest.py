@@ -16,7 +16,7 @@ from batchwright.reports.base import ReportSpec
 from batchwright.request import Message, Request
 from batchwright.tasks.base import Document, Handled, Task
 from batchwright.testing import FakeClock, FakeProvider
-from batchwright.tracking.ids import new_job_id
+from batchwright.tracking.ids import JobIds
 from batchwright.tracking.memory import MemoryJobStore
 from batchwright.tracking.payloads import JobFolders
 from batchwright.tracking.state import StateFile
@@ -81,6 +81,7 @@ class House:
     store: MemoryJobStore
     folders: JobFolders
     engine: Engine
+    job_ids: JobIds
     settings: dict = field(default_factory=dict)
 
     def plan(self, *, batch_size=2, limit=None, force=False, jobs_per=JobsPer.RUN):
@@ -98,7 +99,7 @@ class House:
             jobs_per=jobs_per,
             batch_size=batch_size,
             open_payload=lambda job_id, suffix: self.folders.writer(self.folders.requests_path(job_id, suffix)),
-            new_job_id=lambda: new_job_id(self.clock.now()),
+            new_job_id=self.job_ids,
             now=self.clock.now,
         )
         return planned, list(write_jobs(planned, assembly, remember=lambda record: self.store.add([record])))
@@ -131,4 +132,12 @@ def house(tmp_path):
         provider_of=lambda _name, _model: provider,
         task_of=lambda _name: task,
     )
-    return House(task=task, provider=provider, clock=clock, store=store, folders=folders, engine=engine)
+    return House(
+        task=task,
+        provider=provider,
+        clock=clock,
+        store=store,
+        folders=folders,
+        engine=engine,
+        job_ids=JobIds(clock.now),
+    )

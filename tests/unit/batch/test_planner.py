@@ -131,8 +131,8 @@ def test_a_request_joins_a_job_within_its_limits_and_wishes(fill, jobs_per, expe
     assert belongs_in(fill, document=KEY, size_bytes=10, jobs_per=jobs_per, limits=LIMITS) is expected
 
 
-def single(item, document="rows.csv"):
-    return BatchRef(group="", document=document, index=item, item_ids=(item,), per_item=True)
+def single(item, document="rows.csv", digest=""):
+    return BatchRef(group="", document=document, index=item, item_ids=(item,), digest=digest, per_item=True)
 
 
 def test_single_items_that_meet_become_one_run():
@@ -146,6 +146,11 @@ def test_single_items_that_meet_become_one_run():
 @pytest.mark.parametrize("batch", [single(5), single(1, "other.csv")])
 def test_items_with_a_gap_or_of_another_document_stay_apart(batch):
     assert extended([single(0)], batch) is None
+
+
+@pytest.mark.parametrize(("first", "second"), [("", "d1"), ("d0", ""), ("d0", "d1")])
+def test_items_with_a_digest_stay_apart(first, second):
+    assert extended([single(0, digest=first)], single(1, digest=second)) is None
 
 
 def test_document_batches_are_never_joined():

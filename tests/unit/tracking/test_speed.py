@@ -7,14 +7,15 @@ import pytest
 from pydantic_core import from_json, to_json
 
 from batchwright.job import Attempt, BatchRef, JobRecord, JobState, RequestCounts
-from batchwright.tracking.ids import new_job_ids
+from batchwright.tracking.ids import JobIds
 from batchwright.tracking.json_file import JsonFileJobStore
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def make_records(jobs: int, batches: int) -> Iterator[JobRecord]:
-    for job_id in new_job_ids(NOW, jobs):
+    make_id = JobIds(lambda: NOW)
+    for job_id in (make_id() for _ in range(jobs)):
         yield JobRecord(
             job_id=job_id,
             provider_name="gemini",

@@ -1,26 +1,20 @@
 """`batch-create`: documents become provider batch jobs."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import pydantic_core
 
-from batchwright.batch.creation import Planned
-from batchwright.batch.lifecycle import is_account_trouble
-from batchwright.batch.orchestrator import Engine
 from batchwright.batch.planner import JobsPer
-from batchwright.batch.submitter import Submission
 from batchwright.cli.creating import Choice, left_behind, rehearse, write_payloads, write_planned
-from batchwright.cli.exits import ExitCode, exit_code_of
+from batchwright.cli.exits import ExitCode
 from batchwright.cli.fetching import print_look
 from batchwright.cli.options import GuideCommand, ManyValued
 from batchwright.cli.output import data, shown_path, talk, warning
+from batchwright.cli.sending import documents_in, send, summarise, verdict
 from batchwright.cli.subjects import by_document
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.config import batch_size_from, provider_from
-from batchwright.job import JobRecord
-from batchwright.tasks.base import Task
 
 
 @click.command("batch-create", cls=GuideCommand)
@@ -98,77 +92,21 @@ def create(workbench: Workbench, choice: Choice) -> int:
     # What an unresolved job may have paid for is looked for before anything is sent for the same items.
     for look in engine.resolve_all(workbench.store.load()):
         print_look(look)
-    sent = _send(engine, left_behind(workbench), task, "planned before")
+    left = left_behind(workbench)
     planned, jobs = write_planned(workbench, task, provider, choice)
-    sent += _send(engine, jobs, task)
-    _summarise(planned, jobs, sent, task)
-    return _verdict(planned, sent)
-
-
-def _send(engine: Engine, records: Sequence[JobRecord], task: Task, note: str = "") -> list[Submission]:
-    """Send jobs and print each one's documents and batches when it is done."""
-    sent = []
-    for submission in engine.submit_all(records):
-        sent.append(submission)
-        if submission.held:
-            continue
-        record = submission.record
-        outcome = _outcome(submission)
-        for name, batches in by_document(record):
-            count = sum(len(batch.item_ids) for batch in batches)
-            data(f"Processing {name} ({count} {task.items_word}){f', {note}' if note else ''}...")
-            for batch in batches:
-                data(f"  Batch {batch.index}: {outcome}")
-    return sent
-
-
-def _outcome(submission: Submission) -> str:
-    if submission.error is None:
-        return f"Created job {submission.record.job_id}"
-    if submission.waiting:
-        return f"Waiting to be sent - {submission.error}"
-    return f"Failed to create job - {submission.error}"
-
-
-def _summarise(planned: Planned, jobs: Sequence[JobRecord], sent: Sequence[Submission], task: Task) -> None:
-    created = [submission.record for submission in sent if submission.error is None]
-    waiting = sum(submission.waiting for submission in sent)
-    held = sum(submission.held for submission in sent)
+    sent = send(engine, [*left, *jobs], task)
     for skipped in planned.skipped:
         warning(f"{skipped.document.group}/{skipped.document.name} skipped: {skipped.reason}")
-    if not jobs and not planned.skipped:
+    if not sent and not planned.skipped:
         data(f"Nothing to send: {planned.answered} {task.items_word} answered, {planned.pending} pending.")
-    data("Summary:")
-    data(f"  Total documents: {_documents_in(jobs)}")
-    data(f"  Total batches: {sum(record.request_count for record in jobs)}")
-    data(f"  Created jobs: {len(created)}")
-    for label, number in (
-        ("Failed jobs", len(sent) - len(created) - waiting - held),
-        ("Not sent because of the account", held),
-        ("Waiting to be sent by batch-fetch or batch-watch", waiting),
-        ("Skipped documents", len(planned.skipped)),
-        (f"Already answered {task.items_word}", planned.answered),
-        (f"Already pending {task.items_word}", planned.pending),
-    ):
-        if number:
-            data(f"  {label}: {number}")
-    for record in created:
-        talk(f"{record.job_id} is {record.job_name} at {record.provider_name}, {record.request_count} request(s)")
-    if created or waiting:
-        talk("Collect the answers with `batchwright batch-fetch --check-all-pending`, or wait with `batch-watch`.")
-
-
-def _documents_in(jobs: Sequence[JobRecord]) -> int:
-    return len({(batch.group, batch.document) for record in jobs for batch in record.batches})
-
-
-def _verdict(planned: Planned, sent: Sequence[Submission]) -> int:
-    """Trouble with the account has its own codes, because a person must mend it before anything else helps."""
-    errors = [submission.error for submission in sent if submission.error and not submission.waiting]
-    for error in errors:
-        if is_account_trouble(error):
-            return exit_code_of(error)
-    return ExitCode.ITEMS_FAILED if errors or planned.skipped else ExitCode.OK
+    others = {
+        "Jobs planned before": len(left),
+        "Skipped documents": len(planned.skipped),
+        f"Already answered {task.items_word}": planned.answered,
+        f"Already pending {task.items_word}": planned.pending,
+    }
+    summarise([*left, *jobs], sent, others)
+    return verdict(sent, left_out=bool(planned.skipped))
 
 
 def _rehearse(workbench: Workbench, choice: Choice) -> int:
@@ -181,7 +119,7 @@ def _rehearse(workbench: Workbench, choice: Choice) -> int:
         warning(f"{skipped.document.group}/{skipped.document.name} would be skipped: {skipped.reason}")
     data("Summary (dry run, nothing sent or written):")
     data(f"  Provider: {sink.provider.name}, model {sink.provider.model}")
-    data(f"  Total documents: {_documents_in(jobs)}")
+    data(f"  Total documents: {documents_in(jobs)}")
     data(f"  Total batches: {sum(record.request_count for record in jobs)}")
     data(f"  Jobs: {len(jobs)}, {sink.size_bytes:,} bytes")
     if sink.first:

@@ -13,10 +13,7 @@ from batchwright.cli.fetching import to_collect, wait_for
 from batchwright.cli.options import GuideCommand
 from batchwright.cli.output import data, shown_path, talk
 from batchwright.cli.workbench import Workbench
-from batchwright.clock import SystemClock
 from batchwright.config import DEFAULT_BATCH_SIZE, EMULATOR_VARIABLE, PROVIDER_NAMES, Environment, Settings
-from batchwright.tracking.json_file import JsonFileJobStore
-from batchwright.tracking.payloads import JobFolders
 from batchwright.workspace import copy_to
 
 TIMEOUT = 120.0
@@ -76,12 +73,7 @@ def _workbench(folder: Path, url: str) -> Workbench:
         state_file=folder / "data" / "llm_categoriser_state.json",
         prompts_dir=folder / "prompts",
     )
-    return Workbench(
-        settings=settings,
-        store=JsonFileJobStore(settings.tracking_file),
-        folders=JobFolders(settings.tracking_file),
-        clock=SystemClock(),
-    )
+    return Workbench.over(settings)
 
 
 def _tell(check: Check) -> None:

@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 from batchwright.emulator.anthropic.bodies import ask_of, complaint, message_of
 from batchwright.emulator.anthropic.errors import invalid
 from batchwright.emulator.json_members import members
-from batchwright.emulator.scenario import Vendor
+from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.work import Examination, Fate, Outcome, Part, Reading
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from batchwright.emulator.http import (
     send_file,
 )
 from batchwright.emulator.identifiers import random_base58
-from batchwright.emulator.scenario import Vendor
+from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.work import Examination
 from batchwright.emulator.world import Look
 

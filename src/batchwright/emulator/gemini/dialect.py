@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from batchwright.emulator.gemini.bodies import ask_of, response_of
 from batchwright.emulator.gemini.errors import INTERNAL, INVALID_ARGUMENT
 from batchwright.emulator.http import RefusedError
-from batchwright.emulator.scenario import Vendor
+from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.work import Examination, Fate, Outcome, Part, Reading
 
 if TYPE_CHECKING:

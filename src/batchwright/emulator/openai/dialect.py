@@ -10,7 +10,7 @@ from batchwright.emulator.http import RefusedError
 from batchwright.emulator.identifiers import derived_base58, derived_hex
 from batchwright.emulator.openai.bodies import answer_body, ask_of
 from batchwright.emulator.openai.errors import error_body
-from batchwright.emulator.scenario import Vendor
+from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.store import StoredFile
 from batchwright.emulator.work import Examination, Fate, Outcome, Part, Reading
 

@@ -24,7 +24,7 @@ from batchwright.emulator.openai.bodies import CHAT, RESPONSES, answer_body, ask
 from batchwright.emulator.openai.checks import check_create, check_upload
 from batchwright.emulator.openai.documents import batch_document, file_document, page
 from batchwright.emulator.openai.errors import refused
-from batchwright.emulator.scenario import Vendor
+from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.store import StoredFile
 from batchwright.emulator.world import Look
 

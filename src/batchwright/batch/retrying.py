@@ -1,0 +1,97 @@
+"""Plan new jobs for what a collected job left open: only the requests that have no usable answer."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from batchwright.batch.answers import place_of
+from batchwright.batch.assembler import Assembly, JobAssembler
+from batchwright.batch.planner import DocumentKey
+from batchwright.batch.retries import MAX_RETRIES, Again, Left, judge, open_requests, retries_of
+from batchwright.errors import InputError
+from batchwright.job import JobRecord
+from batchwright.result import Result
+from batchwright.tasks.base import Document, Task
+from batchwright.tracking.payloads import JobFolders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryWish:
+    """How to retry."""
+
+    max_retries: int = MAX_RETRIES
+    include_invalid: bool = False
+    """Also requests that the provider called invalid or blocked, which would most likely fail the same way."""
+    repair: bool = False
+    """Tell the model what was wrong with an answer that arrived and could not be used."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Retrying:
+    """Asks again what one collected job left open."""
+
+    parent: JobRecord
+    assembly: Assembly
+    folders: JobFolders
+    wish: RetryWish
+    settled: Mapping[DocumentKey, Collection[int]]
+    """Items that need no asking: answered since, or in a live job."""
+    left: list[Left] = field(default_factory=list)
+    """What is not asked again, and why; filled while `write_jobs` runs."""
+
+    def write_jobs(self, *, remember: Callable[[JobRecord], None]) -> Iterator[JobRecord]:
+        """Write the wire files of the new jobs; each is remembered as soon as its file is durable.
+
+        Raises `TrackingError` when the parent's results cannot be read.
+        """
+        again = list(open_requests(self.parent, self.settled))
+        results = _results_at(self.parent, self.folders, {request.position for request in again})
+        assembler = JobAssembler(self.assembly)
+        try:
+            for request in again:
+                for record in self._ask(request, results.get(request.position), assembler):
+                    remember(record)
+                    yield record
+            for record in assembler.finish():
+                remember(record)
+                yield record
+        except BaseException as error:
+            assembler.abandon(error)
+            raise
+
+    def _ask(self, request: Again, result: Result | None, assembler: JobAssembler) -> Iterator[JobRecord]:
+        verdict = judge(
+            request,
+            result,
+            retry=retries_of(self.parent),
+            max_retries=self.wish.max_retries,
+            include_invalid=self.wish.include_invalid,
+        )
+        if isinstance(verdict, Left):
+            self.left.append(verdict)
+            return
+        batch, task = verdict.batch, self.assembly.task
+        document = Document(group=batch.group, name=batch.document, item_ids=batch.item_ids)
+        try:
+            complaint = _complaint(task, request, result) if self.wish.repair else None
+            yield from assembler.add(task.make_batch(document, batch.index, batch.item_ids), complaint=complaint)
+        except InputError as error:
+            self.left.append(Left(batch=batch, reason=str(error)))
+
+
+def _complaint(task: Task, request: Again, result: Result | None) -> str | None:
+    """Return what the task says against an answer that arrived; None where none did."""
+    if result is None or not result.succeeded:
+        return None
+    return "; ".join(task.handle_result(request.batch, result).warnings) or "it left some items out."
+
+
+def _results_at(record: JobRecord, folders: JobFolders, positions: Collection[int]) -> dict[int, Result]:
+    """Return the results at the given positions; the rest of the file is only passed over."""
+    if not folders.results_path(record.job_id).is_file():
+        return {}
+    found: dict[int, Result] = {}
+    for result in folders.results(record.job_id):
+        place = place_of(record, result)
+        if place is not None and place in positions:
+            found.setdefault(place, result)
+    return found

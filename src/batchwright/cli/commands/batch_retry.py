@@ -1,0 +1,100 @@
+"""`batch-retry`: ask again what collected jobs left open."""
+
+from collections.abc import Sequence
+
+import click
+
+from batchwright.batch.collector import answered_items
+from batchwright.batch.planner import DocumentKey, key_of, pending_items
+from batchwright.batch.retries import MAX_RETRIES, Left
+from batchwright.batch.retrying import Retrying, RetryWish
+from batchwright.cli.creating import assembly_for, left_behind
+from batchwright.cli.exits import ExitCode
+from batchwright.cli.options import GuideCommand, ManyValued
+from batchwright.cli.output import data, talk
+from batchwright.cli.sending import send, summarise, verdict
+from batchwright.cli.workbench import Workbench, with_workbench
+from batchwright.job import JobRecord, JobStatus, status_of
+from batchwright.tasks.base import Task
+
+
+@click.command("batch-retry", cls=GuideCommand)
+@click.option("--job-names", cls=ManyValued, help="These jobs: our id, the provider's name, or any unique part.")
+@click.option("--all", "everything", is_flag=True, help="Every job that left something unanswered.")
+@click.option(
+    "--max-retries",
+    type=click.IntRange(min=1),
+    default=MAX_RETRIES,
+    show_default=True,
+    help="An expired job is no try.",
+)
+@click.option("--include-invalid", is_flag=True, help="Also requests that the provider called invalid or blocked.")
+@click.option("--repair", is_flag=True, help="Tell the model what was wrong with an answer that could not be used.")
+@with_workbench
+def command(
+    workbench: Workbench,
+    *,
+    job_names: tuple[str, ...],
+    everything: bool,
+    max_retries: int,
+    include_invalid: bool,
+    repair: bool,
+) -> int:
+    """Ask again what collected jobs left unanswered, in new jobs with only those requests.
+
+    Requests that would fail again unchanged are left out and named; exit 3 says that there were some.
+
+    \b
+    Examples:
+      batchwright batch-retry --all
+      batchwright batch-retry --job-names job-01kb2c --repair
+    """  # noqa: D301  (\b keeps click from wrapping the examples)
+    if not (job_names or everything):
+        raise click.UsageError("No jobs specified. Use --all, or --job-names with names from: batchwright batch-list")
+    chosen = workbench.store.load() if everything else workbench.jobs_named(job_names)
+    parents = [record for record in chosen if status_of(record) is JobStatus.FAILED and record.collected_at is not None]
+    if not parents:
+        talk("No jobs with unanswered items; what is still pending is collected with: batchwright batch-fetch")
+        return ExitCode.OK
+    wish = RetryWish(max_retries=max_retries, include_invalid=include_invalid, repair=repair)
+    engine = workbench.engine()
+    task = engine.task_of(parents[0].task)
+    waiting = left_behind(workbench)
+    jobs, left = _plan(workbench, parents, task, wish)
+    sent = send(engine, [*waiting, *jobs], task)
+    for request in left:
+        batch = request.batch
+        data(f"Left {batch.group}/{batch.document} batch {batch.index}: {request.reason}")
+    summarise([*waiting, *jobs], sent, {"Requests left": len(left)})
+    return verdict(sent, left_out=bool(left))
+
+
+def _plan(
+    workbench: Workbench, parents: Sequence[JobRecord], task: Task, wish: RetryWish
+) -> tuple[list[JobRecord], list[Left]]:
+    """Plan a retry of each parent, in one turn among processes; items of one are not asked again for the next."""
+    jobs: list[JobRecord] = []
+    left: list[Left] = []
+    with workbench.folders.planning():
+        for parent in parents:
+            provider = workbench.provider(parent.provider_name, parent.model or None)
+            retrying = Retrying(
+                parent=parent,
+                assembly=assembly_for(workbench, task, provider, batch_size=parent.batch_size, parent=parent),
+                folders=workbench.folders,
+                wish=wish,
+                settled=_settled(workbench, parent, task),
+            )
+            jobs.extend(retrying.write_jobs(remember=lambda record: workbench.store.add([record])))
+            left.extend(retrying.left)
+    return jobs, left
+
+
+def _settled(workbench: Workbench, parent: JobRecord, task: Task) -> dict[DocumentKey, set[int]]:
+    """Return the items of the parent's documents that are answered or in a live job."""
+    about = {(batch.group, batch.document) for batch in parent.batches}
+    settled = {key: set(items) for key, items in pending_items(workbench.store.load()).items() if key in about}
+    for document in task.documents():
+        if key_of(document) in about:
+            settled.setdefault(key_of(document), set()).update(answered_items(task, document))
+    return settled
