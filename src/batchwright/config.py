@@ -29,6 +29,15 @@ DEFAULT_GRACE = 60.0
 """Seconds between two looks that must agree before a job counts as lost, or as never created."""
 EMULATED_GRACE = 0.2
 
+SETTABLE_LIMITS = (
+    "max_requests",
+    "max_bytes",
+    "max_concurrent_jobs",
+    "max_creations_per_hour",
+    "max_enqueued_tokens",
+)
+"""Fields of `providers.base.Limits` that the environment may set."""
+
 DEFAULT_BATCH_SIZE = 10
 
 
@@ -141,6 +150,23 @@ class Settings:
     def emulated(self) -> bool:
         """Whether everything goes to an emulator."""
         return self.environment.get(EMULATOR_VARIABLE) is not None
+
+
+def limits_from(environment: Environment, provider_name: str) -> dict[str, int]:
+    """Return the limits a person set for a provider: `BATCHWRIGHT_GEMINI_MAX_CONCURRENT_JOBS=50` and the like.
+
+    Raises `ConfigurationError` for a value that is no positive whole number.
+    """
+    found: dict[str, int] = {}
+    for name in SETTABLE_LIMITS:
+        variable = f"BATCHWRIGHT_{provider_name}_{name}".upper()
+        value = environment.get(variable)
+        if value is None:
+            continue
+        if not value.isdigit() or int(value) < 1:
+            raise ConfigurationError(f"{variable} is {value!r}; it is a whole number of 1 or more")
+        found[name] = int(value)
+    return found
 
 
 def batch_size_from(environment: Environment, flag: int | None) -> int:

@@ -7,6 +7,7 @@ BatchwrightError
 ├── AnswerError                         a model's answer is not the JSON that was asked for
 ├── TrackingError                       the tracking file, a record or a payload folder
 │   ├── UnknownJobError                 no job (or more than one) matches the given name
+│   ├── NoRoomError                     the job has to wait until the provider takes more
 │   └── ClaimedJobError                 another live process is sending this job
 ├── JobNotReadyError (ValueError)       results asked for before the job has any
 └── LLMProviderError                    anything a provider said or did
@@ -53,6 +54,10 @@ class TrackingError(BatchwrightError):
 
 class UnknownJobError(TrackingError):
     """No tracked job, or more than one, matches the given name."""
+
+
+class NoRoomError(TrackingError):
+    """The provider takes no more jobs or tokens at this moment; the job stays planned and is sent later."""
 
 
 class ClaimedJobError(TrackingError):

@@ -89,7 +89,9 @@ class BatchJob:
     error: str | None = None
     """Why the whole job failed, in the vendor's words."""
     error_code: str | None = None
-    """The vendor's code of that, e.g. `token_limit_exceeded`."""
+    """The vendor's code of that."""
+    over_quota: bool = False
+    """It failed only because too many tokens were waiting already: the same job may be sent later."""
     model: str | None = None
 
     @property
@@ -136,6 +138,8 @@ class Attempt:
     job_name: str | None = None
     error: str | None = None
     """Why the provider refused this attempt."""
+    over_tokens: int = 0
+    """Input tokens that were waiting, this job's included, when the provider said that these were too many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +183,8 @@ class JobRecord:
     """A digest of the account the job was sent with; never the key."""
     parent: str | None = None
     """The job whose open requests this one asks again."""
+    input_tokens: int = 0
+    """What the requests will count as, estimated from their size."""
     retries: int = 0
     """How often these items were asked before; expired jobs do not count."""
     attempts: tuple[Attempt, ...] = ()

@@ -18,6 +18,9 @@ from batchwright.job import BatchRef, JobRecord
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
 
+BYTES_PER_TOKEN = 4
+"""A rough measure, good enough to keep clear of a quota that is learned by running into it."""
+
 
 class PayloadSink(Protocol):
     """Where the bytes of one wire file go."""
@@ -152,5 +155,6 @@ class JobAssembler:
             batch_size=self._assembly.batch_size,
             parent=parent.job_id if parent else None,
             retries=retries_of(parent) if parent else 0,
+            input_tokens=job.fill.size_bytes // BYTES_PER_TOKEN,
             created_at=self._assembly.now(),
         )

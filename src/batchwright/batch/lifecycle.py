@@ -72,6 +72,11 @@ def refused(record: JobRecord, error: LLMProviderError) -> JobRecord:
     return replace(record, state=JobState.FAILED, error_message=f"not created: {error}")
 
 
+def sent_back(record: JobRecord, error: LLMProviderError) -> JobRecord:
+    """The provider found the job too large and created nothing."""
+    return replace(_with_last_attempt(record, error=str(error)), state=JobState.PLANNED, last_error=str(error))
+
+
 def is_account_trouble(error: Exception | None) -> bool:
     """Say whether every job of the account would be refused like this: quota, credit, key; not an unknown model."""
     if isinstance(error, LLMProviderConfigurationError):
@@ -115,6 +120,38 @@ def proven_absent(record: JobRecord) -> JobRecord:
     """The create never took effect: the job is planned again and will be sent as a new attempt."""
     record = _with_last_attempt(record, error="never created")
     return replace(record, state=JobState.PLANNED, missed_at=None, last_error=None, error_message=None)
+
+
+def over_quota(record: JobRecord, *, enqueued: int, why: str) -> JobRecord:
+    """The provider gave the job back unrun because too many tokens were waiting: it is planned again, for later."""
+    record = _with_last_attempt(record, error=why, over_tokens=enqueued)
+    return replace(
+        record,
+        state=JobState.PLANNED,
+        provider_state=None,
+        job_name=None,
+        submitted_at=None,
+        ended_at=None,
+        expires_at=None,
+        last_error=why,
+        error_message=None,
+    )
+
+
+def split_up(record: JobRecord, halves: Sequence[JobRecord], now: datetime) -> JobRecord:
+    """The job was too large and two others have its requests; nothing is left of it to do."""
+    names = " and ".join(half.job_id for half in halves)
+    return replace(
+        record,
+        state=JobState.CANCELLED,
+        batches=(),
+        request_count=0,
+        input_tokens=0,
+        ended_at=now,
+        collected_at=now,
+        last_error=f"split into {names}",
+        error_message=None,
+    )
 
 
 def dropped(record: JobRecord, now: datetime) -> JobRecord:
@@ -222,6 +259,20 @@ def _failure_of(job: BatchJob) -> str | None:
     return f"{job.provider_name} failed the job: {job.error or job.provider_state}"
 
 
-def _with_last_attempt(record: JobRecord, **changes: str) -> JobRecord:
+def _with_last_attempt(
+    record: JobRecord,
+    *,
+    file_id: str | None = None,
+    job_name: str | None = None,
+    error: str | None = None,
+    over_tokens: int = 0,
+) -> JobRecord:
     *earlier, last = record.attempts
-    return replace(record, attempts=(*earlier, replace(last, **changes)))  # type: ignore[arg-type]
+    changed = replace(
+        last,
+        file_id=file_id or last.file_id,
+        job_name=job_name or last.job_name,
+        error=error or last.error,
+        over_tokens=over_tokens or last.over_tokens,
+    )
+    return replace(record, attempts=(*earlier, changed))

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from batchwright.batch import lifecycle
+from batchwright.batch.admission import Admission
 from batchwright.batch.collector import Collection, Collector
 from batchwright.batch.patience import Patience, patiently
 from batchwright.batch.reconciler import Reconciler
+from batchwright.batch.room import enqueued_tokens, running_at
 from batchwright.batch.submitter import Submission, Submitter
 from batchwright.batch.workers import in_parallel
 from batchwright.clock import Clock
 from batchwright.config import DEFAULT_GRACE
-from batchwright.errors import BatchwrightError, ClaimedJobError, LLMNotFoundError, TrackingError
+from batchwright.errors import BatchwrightError, ClaimedJobError, LLMNotFoundError, NoRoomError, TrackingError
 from batchwright.job import BatchJob, JobRecord, JobState
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
@@ -46,6 +48,8 @@ class Engine:
     """(provider name, model) → the provider; raises `LLMProviderConfigurationError` or `ConfigurationError`."""
     task_of: Callable[[str], Task]
     """Task name → the task; raises `ConfigurationError`."""
+    new_job_id: Callable[[], str]
+    """For the halves of a job that is too large."""
     grace: float = DEFAULT_GRACE
     patience: Patience = field(default_factory=Patience)
 
@@ -67,13 +71,19 @@ class Engine:
 
         One that is refused does not stop the others, unless the account is the trouble: then no more are tried there.
         """
-        gate = _AccountGate()
-        for _, submission in in_parallel(partial(self._submit, gate=gate), records):
-            yield submission
+        gate = self._admission()
+        todo = list(records)
+        while todo:
+            halves: list[JobRecord] = []
+            for _, submission in in_parallel(partial(self._submit, gate=gate), todo):
+                halves.extend(submission.halves)
+                if not submission.halves:
+                    yield submission
+            todo = halves
 
     def look_at_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
         """Send, poll or collect each job, whatever it needs next, in parallel; yield each as it is done."""
-        for _, look in in_parallel(partial(self._look_at, gate=_AccountGate()), records):
+        for _, look in in_parallel(partial(self._look_at, gate=self._admission()), records):
             yield look
 
     def cancel_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
@@ -84,26 +94,36 @@ class Engine:
     def _provider(self, record: JobRecord) -> Provider:
         return self.provider_of(record.provider_name, record.model)
 
-    def _submit(self, record: JobRecord, gate: "_AccountGate") -> Submission:
+    def _admission(self) -> Admission:
+        return Admission(self.store.load(), self.clock.now)
+
+    def _submit(self, record: JobRecord, gate: Admission) -> Submission:
         trouble = gate.trouble(record.provider_name)
         if trouble is not None:
             return Submission(record=record, error=trouble, held=True)
-        submitter = Submitter(store=self.store, folders=self.folders, clock=self.clock)
+        submitter = Submitter(
+            store=self.store, folders=self.folders, clock=self.clock, gate=gate, new_job_id=self.new_job_id
+        )
         try:
             submission = submitter.submit(record.job_id, self._provider(record))
         except BatchwrightError as error:
             submission = Submission(record=record, error=error)
-        if lifecycle.is_account_trouble(submission.error):
+        gate.take(submission.record)
+        if submission.error is not None and lifecycle.is_account_trouble(submission.error):
             gate.close(record.provider_name, submission.error)
         return submission
 
-    def _look_at(self, record: JobRecord, gate: "_AccountGate") -> Look:
+    def _look_at(self, record: JobRecord, gate: Admission) -> Look:
         if record.state is JobState.PLANNED:
             submission = self._submit(record, gate)
             return Look(record=submission.record, error=submission.error)
         if record.state is JobState.SUBMITTING:
             look = self._resolve(record)
             return look if look.error is not None else self._look_at(look.record, gate)
+        return self._poll(record)
+
+    def _poll(self, record: JobRecord) -> Look:
+        """Ask the provider for the job's state, and collect it if it has ended."""
         try:
             provider = self._provider(record)
             name = _name_of(record)
@@ -112,6 +132,8 @@ class Engine:
             return self._missed(record, provider, error)
         except BatchwrightError as error:
             return self._trouble(record, error)
+        if job.over_quota:
+            return self._give_back(record, job)
         record = self._change(record, partial(lifecycle.observed, job=job, now=self.clock.now()))
         if not job.done or job.state is JobState.FAILED:
             return Look(record=record)
@@ -130,6 +152,16 @@ class Engine:
         except BatchwrightError as error:
             return self._trouble(record, error)
         return Look(record=collection.record, collection=collection)
+
+    def _give_back(self, record: JobRecord, job: BatchJob) -> Look:
+        """Plan a job again that the provider did not run because too many tokens were waiting."""
+        others = running_at(self.store.load(), record.provider_name)
+        enqueued = enqueued_tokens([other for other in others if other.job_id != record.job_id], record.model)
+        why = (
+            f"{record.provider_name} had too many tokens waiting to take this job ({job.error}); it is sent again later"
+        )
+        planned = self._change(record, partial(lifecycle.over_quota, enqueued=enqueued + record.input_tokens, why=why))
+        return Look(record=planned, error=NoRoomError(why))
 
     def _resolve(self, record: JobRecord) -> Look:
         """Find out what became of a create whose answer was lost."""
@@ -168,20 +200,6 @@ class Engine:
 
     def _change(self, record: JobRecord, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
         return self.store.update(record.job_id, change)
-
-
-class _AccountGate:
-    """Remembers, for one run, which provider's account is in trouble; shared by threads."""
-
-    def __init__(self) -> None:
-        self._closed: dict[str, BatchwrightError] = {}
-
-    def close(self, provider_name: str, error: BatchwrightError | None) -> None:
-        if error is not None:
-            self._closed.setdefault(provider_name, error)
-
-    def trouble(self, provider_name: str) -> BatchwrightError | None:
-        return self._closed.get(provider_name)
 
 
 def _name_of(record: JobRecord) -> str:

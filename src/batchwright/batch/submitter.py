@@ -12,10 +12,21 @@ from functools import partial
 from pathlib import Path
 
 from batchwright.batch import lifecycle
+from batchwright.batch.admission import Admission
+from batchwright.batch.splitting import halve
+from batchwright.batch.wire_file import write_under
 from batchwright.clock import Clock
-from batchwright.errors import BatchwrightError, LLMOutcomeUnknownError, LLMProviderError, TrackingError
+from batchwright.errors import (
+    BatchwrightError,
+    LLMOutcomeUnknownError,
+    LLMProviderError,
+    LLMRequestTooLargeError,
+    NoRoomError,
+    TrackingError,
+)
 from batchwright.job import JobRecord, JobState
 from batchwright.providers.base import Provider
+from batchwright.providers.payload import read_payload
 from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
 
@@ -34,6 +45,8 @@ class Submission:
     error: BatchwrightError | None = None
     """Why it was not sent, or (`LLMOutcomeUnknownError`) why nobody knows."""
 
+    halves: tuple[JobRecord, ...] = ()
+    """The job was too large: these were planned in its place."""
     held: bool = False
     """Not even tried, because of the account's trouble with an earlier job; `error` is that."""
 
@@ -51,6 +64,8 @@ class Submitter:
     store: JobStore
     folders: JobFolders
     clock: Clock
+    gate: Admission
+    new_job_id: Callable[[], str]
 
     def submit(self, job_id: str, provider: Provider) -> Submission:
         """Send the job unless somebody else did; a refusal by the provider is part of the returned submission.
@@ -63,20 +78,48 @@ class Submitter:
                 return Submission(record=record)
             tag = lifecycle.next_tag(record)
             payload = self._payload(record, tag, provider)
-            self._change(
-                job_id, lambda old: lifecycle.intended(old, tag=tag, account=provider.account, now=self.clock.now())
+            intended = partial(lifecycle.intended, tag=tag, account=provider.account, now=self.clock.now())
+            room = self.gate.admit(record, provider.limits, intended)
+            if room.too_large:
+                return self._split(record, provider)
+            if room.wait is not None:
+                return Submission(record=record, error=NoRoomError(f"{room.wait}; {job_id} is sent when there is room"))
+            record = self._change(job_id, intended)
+            return self._create(record, payload, provider)
+
+    def _create(self, record: JobRecord, payload: Path, provider: Provider) -> Submission:
+        """Send the one call that costs money; whatever it answers is on record before this returns."""
+        job_id, tag = record.job_id, record.attempts[-1].tag
+        try:
+            job = provider.submit(payload, tag=tag, on_uploaded=lambda file_id: self._note_upload(job_id, file_id))
+        except LLMOutcomeUnknownError as error:
+            log.warning("create outcome unknown", extra={"event": "job.unresolved", "job_id": job_id})
+            return Submission(record=self._change(job_id, partial(lifecycle.unresolved, error=error)), error=error)
+        except LLMRequestTooLargeError as error:
+            refused = self._change(job_id, partial(lifecycle.sent_back, error=error))
+            return self._split(refused, provider) if record.request_count > 1 else self._refuse(record, error)
+        except LLMProviderError as error:
+            return self._refuse(record, error)
+        record = self._change(job_id, lambda old: lifecycle.created(old, job, self.clock.now()))
+        log.info("job submitted", extra={"event": "job.submitted", "job_id": job_id, "job_name": job.job_name})
+        return Submission(record=record)
+
+    def _refuse(self, record: JobRecord, error: LLMProviderError) -> Submission:
+        log.warning("job refused", extra={"event": "job.refused", "job_id": record.job_id, "code": error.code})
+        return Submission(record=self._change(record.job_id, partial(lifecycle.refused, error=error)), error=error)
+
+    def _split(self, record: JobRecord, provider: Provider) -> Submission:
+        """Plan two jobs in the place of one that is too large; they are sent by the caller's next round."""
+        with self.folders.planning():
+            halves = halve(
+                record,
+                provider.wire,
+                store=self.store,
+                folders=self.folders,
+                new_job_id=self.new_job_id,
+                now=self.clock.now(),
             )
-            try:
-                job = provider.submit(payload, tag=tag, on_uploaded=lambda file_id: self._note_upload(job_id, file_id))
-            except LLMOutcomeUnknownError as error:
-                log.warning("create outcome unknown", extra={"event": "job.unresolved", "job_id": job_id})
-                return Submission(record=self._change(job_id, partial(lifecycle.unresolved, error=error)), error=error)
-            except LLMProviderError as error:
-                log.warning("job refused", extra={"event": "job.refused", "job_id": job_id, "code": error.code})
-                return Submission(record=self._change(job_id, partial(lifecycle.refused, error=error)), error=error)
-            record = self._change(job_id, lambda old: lifecycle.created(old, job, self.clock.now()))
-            log.info("job submitted", extra={"event": "job.submitted", "job_id": job_id, "job_name": job.job_name})
-            return Submission(record=record)
+        return Submission(record=self.store.get(record.job_id), halves=halves)
 
     def _change(self, job_id: str, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
         return self.store.update(job_id, change)
@@ -92,11 +135,5 @@ class Submitter:
             self._change(record.job_id, partial(lifecycle.unsendable, why=why))
             raise TrackingError(why)
         if record.attempts:
-            self._retag(path, record.attempts[-1].tag, tag)
+            write_under(tag, read_payload(path, provider.wire), provider.wire, folders=self.folders, path=path)
         return path
-
-    def _retag(self, path: Path, old: str, new: str) -> None:
-        """Put `new` for `old` in every custom_id; a tag is unique, so no prompt can hold it."""
-        with path.open("rb") as source, self.folders.writer(path) as target:
-            for line in source:
-                target.write(line.replace(f'"{old}-'.encode(), f'"{new}-'.encode(), 1))

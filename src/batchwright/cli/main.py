@@ -76,8 +76,8 @@ def _told(error: BaseException, *, verbose: bool) -> int:
     match error:
         case click.exceptions.Exit():
             code = error.exit_code
-        case SystemExit() if isinstance(error.__context__, BrokenPipeError):
-            # click ends so when whoever read its help has left; it has made the flush at exit harmless.
+        case SystemExit(code=1):
+            # click itself ends so, and only then, when whoever read its help has left; commands return their codes.
             code = ExitCode.OK
         case SystemExit():
             code = error.code if isinstance(error.code, int) else ExitCode.UNEXPECTED

@@ -126,6 +126,7 @@ class Workbench:
             collector=collector,
             provider_of=shared.provider,
             task_of=shared.task,
+            new_job_id=self.job_ids,
             grace=self.settings.grace,
             patience=Patience(first=EMULATED_FIRST_WAIT) if self.settings.emulated else Patience(),
         )

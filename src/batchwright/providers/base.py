@@ -8,7 +8,7 @@ friendlier ones on top.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +27,14 @@ class Limits:
     """Bytes of the wire file."""
     max_concurrent_jobs: int | None = None
     """Unfinished jobs at once; None where the vendor names no number."""
+    max_creations_per_hour: int | None = None
+    """Jobs created in an hour; None where the vendor names no number."""
+    max_enqueued_tokens: int | None = None
+    """Input tokens of all unfinished jobs of one model. It depends on the account: None until it is set or learned."""
+    results_kept: timedelta = timedelta(days=29)
+    """How long answers can be fetched: after the job ended at OpenAI and Gemini, after it was created at Anthropic."""
+    inputs_kept: timedelta | None = None
+    """How long an uploaded input file lives, where that is shorter than a job may wait."""
 
 
 class WireFormat(Protocol):

@@ -1,6 +1,6 @@
 """Write a job's requests into the file that is uploaded, byte for byte as it is sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from batchwright.providers.base import WireFormat
@@ -22,3 +22,17 @@ def write_payload(path: Path, wire: WireFormat, requests: Iterable[Request]) -> 
             count += 1
         file.write(wire.tail)
     return count
+
+
+def read_payload(path: Path, wire: WireFormat) -> Iterator[bytes]:
+    """Yield the requests of a wire file one by one, as they were encoded, in the memory of one request.
+
+    Every vendor's form puts a request on a line of its own; a JSON text holds no line end.
+    """
+    framing = {wire.head.strip(), wire.tail.strip(), b""}
+    mark = wire.separator.strip()
+    with path.open("rb") as file:
+        for line in file:
+            request = line.rstrip(b"\r\n").removesuffix(mark)
+            if request.strip() not in framing:
+                yield request

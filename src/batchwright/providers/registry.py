@@ -1,9 +1,10 @@
 """Providers by name; only the one that is asked for is imported."""
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from batchwright.config import PROVIDER_NAMES, Environment
+from batchwright.config import PROVIDER_NAMES, Environment, limits_from
 from batchwright.errors import ConfigurationError
 from batchwright.providers.base import Provider
 
@@ -27,5 +28,8 @@ def open_provider(
     Raises `ConfigurationError` for an unknown name or a missing SDK, `LLMProviderConfigurationError` for a missing key.
     """
     make: Any = provider_class(name)
+    environment = environment or Environment.load()
     provider: Provider = make(model=model, environment=environment, **options)
+    overrides: dict[str, Any] = dict(limits_from(environment, name))
+    provider.limits = replace(provider.limits, **overrides)
     return provider

@@ -41,7 +41,18 @@ _STATES: Final = {str(state): state for state in JobState}
 
 RECORD_FIELDS: Final = frozenset(
     {"provider_name", "job_name", "status", "state", "provider_state", "task", "model", "created_at"}
-    | {*_MOMENTS, *_TEXTS, "request_count", "batch_size", "retries", "counts", "tally", ATTEMPTS, BATCHES}
+    | {
+        *_MOMENTS,
+        *_TEXTS,
+        "request_count",
+        "batch_size",
+        "input_tokens",
+        "retries",
+        "counts",
+        "tally",
+        ATTEMPTS,
+        BATCHES,
+    }
 )
 """Every field of a record this version writes; others in a file belong to a later one."""
 
@@ -65,6 +76,7 @@ def encode_record(record: JobRecord) -> dict[str, Any]:
         _put(value, name, None if moment is None else _iso(moment))
     value["request_count"] = record.request_count
     _put(value, "batch_size", record.batch_size or None)
+    _put(value, "input_tokens", record.input_tokens or None)
     _put(value, "retries", record.retries or None)
     _put(value, "counts", _encode_numbers(record.counts, _COUNTS) or None)
     _put(value, "tally", None if record.tally is None else _encode_numbers(record.tally, _TALLY))
@@ -115,6 +127,7 @@ def _encode_attempt(attempt: Attempt) -> dict[str, Any]:
     value: dict[str, Any] = {"tag": attempt.tag, "started_at": _iso(attempt.started_at)}
     for name in ("file_id", "job_name", "error"):
         _put(value, name, getattr(attempt, name))
+    _put(value, "over_tokens", attempt.over_tokens or None)
     return value
 
 
@@ -150,6 +163,7 @@ def _decode_record(job_id: str, value: Mapping[str, Any]) -> JobRecord:
         job_name=_optional_text(value, "job_name"),
         account=_optional_text(value, "account"),
         parent=_optional_text(value, "parent"),
+        input_tokens=_number(value, "input_tokens", 0),
         retries=_number(value, "retries", 0),
         attempts=_each(value, ATTEMPTS, _decode_attempt, default=[]),
         counts=RequestCounts(**_numbers(value.get("counts", {}), _COUNTS, "counts")),
@@ -189,6 +203,7 @@ def _decode_attempt(item: object) -> Attempt:
         file_id=_optional_text(value, "file_id"),
         job_name=_optional_text(value, "job_name"),
         error=_optional_text(value, "error"),
+        over_tokens=_number(value, "over_tokens", 0),
     )
 
 

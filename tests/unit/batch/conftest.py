@@ -122,6 +122,7 @@ def house(tmp_path):
     provider = FakeProvider(lambda text: text.upper(), clock=clock)
     store = MemoryJobStore()
     folders = JobFolders(tmp_path / "data" / "jobs.json")
+    job_ids = JobIds(clock.now)
     state = StateFile(tmp_path / "data" / "state.json")
     collector = Collector(store=store, folders=folders, state=state, clock=clock)
     engine = Engine(
@@ -131,6 +132,7 @@ def house(tmp_path):
         collector=collector,
         provider_of=lambda _name, _model: provider,
         task_of=lambda _name: task,
+        new_job_id=job_ids,
     )
     return House(
         task=task,
@@ -139,5 +141,5 @@ def house(tmp_path):
         store=store,
         folders=folders,
         engine=engine,
-        job_ids=JobIds(clock.now),
+        job_ids=job_ids,
     )

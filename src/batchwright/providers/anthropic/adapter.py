@@ -1,7 +1,7 @@
 """Anthropic over its official SDK: message batches, and live messages."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,8 +35,9 @@ class AnthropicLLM(VendorProvider):
     name = formats.NAME
     MODEL: ClassVar[str] = "claude-haiku-4-5"
     BASE_URL: ClassVar[str] = "https://api.anthropic.com"
+    tags_jobs = False
     # Documented as 100,000 requests or 256 MB; read as decimal, the smaller of the two readings.
-    limits = Limits(max_requests=100_000, max_bytes=256_000_000)
+    limits = Limits(max_requests=100_000, max_bytes=256_000_000, results_kept=timedelta(days=29))
     wire: formats.AnthropicWire
 
     def __init__(self, system_prompt: str | Path = "", **options: Any) -> None:

@@ -51,7 +51,13 @@ class GeminiLLM(VendorProvider):
     """Tokens; the most that gemini-2.5-flash may think."""
     BASE_URL: ClassVar[str] = "https://generativelanguage.googleapis.com"
     # No number of requests is documented for the Developer API (Vertex: 200,000); a file holds 2 GB; 100 jobs at once.
-    limits = Limits(max_requests=200_000, max_bytes=2_000_000_000, max_concurrent_jobs=100)
+    limits = Limits(
+        max_requests=200_000,
+        max_bytes=2_000_000_000,
+        max_concurrent_jobs=100,
+        results_kept=timedelta(weeks=6),
+        inputs_kept=timedelta(hours=48),
+    )
     wire: formats.GeminiWire
 
     def __init__(self, system_prompt: str | Path = "", *, clock: Clock | None = None, **options: Any) -> None:

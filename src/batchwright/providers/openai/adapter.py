@@ -1,7 +1,7 @@
 """OpenAI over its official SDK: files and batches, and live calls of either endpoint."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,7 +35,9 @@ class OpenAILLM(VendorProvider):
     MODEL: ClassVar[str] = "gpt-5.4-mini"
     BASE_URL: ClassVar[str] = "https://api.openai.com/v1"
     # Documented as 50,000 requests and 200 MB; read as decimal, the smaller of the two readings.
-    limits = Limits(max_requests=50_000, max_bytes=200_000_000)
+    limits = Limits(
+        max_requests=50_000, max_bytes=200_000_000, max_creations_per_hour=2000, results_kept=timedelta(days=30)
+    )
     wire: formats.OpenAIWire
 
     def __init__(

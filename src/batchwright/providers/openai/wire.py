@@ -26,6 +26,8 @@ Endpoint = Literal["chat.completions", "responses"]
 """Which of OpenAI's two interfaces answers."""
 PATHS: Mapping[Endpoint, str] = {"chat.completions": "/v1/chat/completions", "responses": "/v1/responses"}
 """The endpoint's path, as the batch and each of its lines name it."""
+OVER_QUOTA = "token_limit_exceeded"
+"""The code of a job that failed because too many tokens of its model were enqueued; it may be sent again later."""
 TAG_KEY = "batchwright"
 """The metadata key under which a batch carries our tag."""
 
@@ -198,6 +200,7 @@ def decode_job(batch: Json) -> BatchJob:
         output_file_ids=tuple(name for name in files if name),
         error=_job_error(errors),
         error_code=as_word(errors[0].get("code")) if errors else None,
+        over_quota=any(as_word(error.get("code")) == OVER_QUOTA for error in errors),
         model=as_text(batch.get("model")),
     )
 
