@@ -81,6 +81,10 @@ class BatchJob:
     ended_at: datetime | None = None
     expires_at: datetime | None = None
     """When the provider gives up on it."""
+    results_until: datetime | None = None
+    """When its answers are deleted at the provider; None while that is not known."""
+    inputs_until: datetime | None = None
+    """When the uploaded input is deleted, where that can be before the job has run."""
     tag: str | None = None
     """Our mark, where the vendor carries one (OpenAI metadata, Gemini displayName; Anthropic has none)."""
     input_file_id: str | None = None
@@ -194,6 +198,12 @@ class JobRecord:
     submitted_at: datetime | None = None
     ended_at: datetime | None = None
     expires_at: datetime | None = None
+    results_until: datetime | None = None
+    """When its answers are deleted at the provider."""
+    inputs_until: datetime | None = None
+    """When its uploaded input is deleted, which a job that still waits may not survive."""
+    cleaned_at: datetime | None = None
+    """When what we left at the provider was deleted."""
     collected_at: datetime | None = None
     """When the answers were last downloaded, matched and written."""
     polled_at: datetime | None = None

@@ -154,6 +154,11 @@ def split_up(record: JobRecord, halves: Sequence[JobRecord], now: datetime) -> J
     )
 
 
+def cleaned(record: JobRecord, now: datetime) -> JobRecord:
+    """What we left at the provider is deleted there; our own record and reports stay."""
+    return replace(record, cleaned_at=now, results_until=None, inputs_until=None)
+
+
 def dropped(record: JobRecord, now: datetime) -> JobRecord:
     """A job that was never sent is given up."""
     return replace(
@@ -180,6 +185,8 @@ def observed(record: JobRecord, job: BatchJob, now: datetime) -> JobRecord:
         counts=job.counts,
         ended_at=(record.ended_at or job.ended_at or now) if job.done else None,
         expires_at=job.expires_at or record.expires_at,
+        results_until=job.results_until or record.results_until,
+        inputs_until=None if job.done else job.inputs_until,
         polled_at=now,
         missed_at=None,
         last_error=None,

@@ -48,6 +48,7 @@ def halve(
         own_path = folders.requests_path(half.job_id, wire.suffix)
         size = write_under(f"{half.job_id}-a1", requests, wire, folders=folders, path=own_path)
         halves.append(replace(half, input_tokens=size // BYTES_PER_TOKEN))
+        folders.keep(halves[-1])
     # In this order: a process that dies in between leaves items that nobody has and that are planned again.
     store.update(record.job_id, lambda old: lifecycle.split_up(old, halves, now))
     store.add(halves)

@@ -55,7 +55,7 @@ def write_planned(
     with workbench.folders.planning():
         planned = plan(workbench, task, choice)
         assembly = assembly_for(workbench, task, provider, batch_size=choice.batch_size, jobs_per=choice.jobs_per)
-        jobs = list(write_jobs(planned, assembly, remember=lambda record: workbench.store.add([record])))
+        jobs = list(write_jobs(planned, assembly, remember=workbench.remember))
     return planned, jobs
 
 

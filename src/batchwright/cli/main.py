@@ -24,6 +24,7 @@ _COMMANDS = {
     "batch-retry": "Ask again what collected jobs left unanswered.",
     "batch-cancel": "Cancel jobs at the provider.",
     "batch-reconcile": "Find out what became of jobs whose create got no answer.",
+    "batch-clean": "Delete what finished jobs left at the providers and here.",
     "emulator": "Run a local server that speaks all three batch protocols.",
     "demo": "Run the whole job on sample documents against the emulator.",
 }

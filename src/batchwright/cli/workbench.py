@@ -87,6 +87,11 @@ class Workbench:
             job_ids=JobIds(clock.now),
         )
 
+    def remember(self, record: JobRecord) -> None:
+        """Keep the record of a job whose wire file is durable; first beside that file, so that it is never without."""
+        self.folders.keep(record)
+        self.store.add([record])
+
     def task(self, name: str = "categorise") -> Task:
         """Return the task a job was made for. Raises `ConfigurationError` for one this version does not know."""
         from batchwright.tasks.categorise import CategoriseTask  # noqa: PLC0415  (jinja2 is not needed to list jobs)

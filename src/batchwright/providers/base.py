@@ -8,7 +8,7 @@ friendlier ones on top.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -31,10 +31,6 @@ class Limits:
     """Jobs created in an hour; None where the vendor names no number."""
     max_enqueued_tokens: int | None = None
     """Input tokens of all unfinished jobs of one model. It depends on the account: None until it is set or learned."""
-    results_kept: timedelta = timedelta(days=29)
-    """How long answers can be fetched: after the job ended at OpenAI and Gemini, after it was created at Anthropic."""
-    inputs_kept: timedelta | None = None
-    """How long an uploaded input file lives, where that is shorter than a job may wait."""
 
 
 class WireFormat(Protocol):
@@ -111,4 +107,15 @@ class Provider(ABC):
         """Answer one request now, at the live price.
 
         A refused request is a failed `Result`; trouble with the connection or the account is raised.
+        """
+
+
+class Cleaner(ABC):
+    """A provider that can delete what we left at the vendor; not every provider can."""
+
+    @abstractmethod
+    def clean_up(self, job: BatchJob, *, input_file_id: str | None) -> tuple[str, ...]:
+        """Delete the job's uploaded input and its results, and the job where that can be; return what is gone.
+
+        What the vendor does not know any more counts as gone. Raises `LLMProviderError`.
         """

@@ -16,6 +16,7 @@ import httpx2
 
 from batchwright.errors import (
     LLMConnectionError,
+    LLMNotFoundError,
     LLMOutcomeUnknownError,
     LLMProviderConfigurationError,
     LLMProviderError,
@@ -141,6 +142,14 @@ class Calls:
                 raise
             leaks = any(secret and secret in str(link) for link in _chain(exc) for secret in self.secrets)
             raise error from None if leaks else exc
+
+    @contextmanager
+    def unless_gone(self) -> Iterator[None]:
+        """Run a call that deletes something; that it is not there any more is what was wanted."""
+        try:
+            yield
+        except LLMNotFoundError:
+            return
 
     def read(self, body: bytes, phase: Phase) -> Json:
         """Return the JSON object of a successful answer. Raises ours when it is none."""

@@ -35,7 +35,17 @@ _LARGEST_ID: Final = 2**53
 _SHORTEST_RUN: Final = 2
 _COUNTS: Final = ("total", "succeeded", "errored", "expired", "cancelled")
 _TALLY: Final = ("succeeded", "errored", "expired", "cancelled", "missing", "duplicates", "unknown")
-_MOMENTS: Final = ("submitted_at", "ended_at", "expires_at", "collected_at", "polled_at", "missed_at")
+_MOMENTS: Final = (
+    "submitted_at",
+    "ended_at",
+    "expires_at",
+    "results_until",
+    "inputs_until",
+    "cleaned_at",
+    "collected_at",
+    "polled_at",
+    "missed_at",
+)
 _TEXTS: Final = ("account", "parent", "last_error", "error_message")
 _STATES: Final = {str(state): state for state in JobState}
 
@@ -171,6 +181,9 @@ def _decode_record(job_id: str, value: Mapping[str, Any]) -> JobRecord:
         submitted_at=_optional_moment(value, "submitted_at"),
         ended_at=_optional_moment(value, "ended_at"),
         expires_at=_optional_moment(value, "expires_at"),
+        results_until=_optional_moment(value, "results_until"),
+        inputs_until=_optional_moment(value, "inputs_until"),
+        cleaned_at=_optional_moment(value, "cleaned_at"),
         collected_at=_optional_moment(value, "collected_at"),
         polled_at=_optional_moment(value, "polled_at"),
         missed_at=_optional_moment(value, "missed_at"),

@@ -10,15 +10,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from pydantic_core import from_json
+
 from batchwright.errors import ClaimedJobError, TrackingError
+from batchwright.job import JobRecord
 from batchwright.result import Result
+from batchwright.tracking.codec import decode_record, encode_record
 from batchwright.tracking.durable import make_folder, replacing
 from batchwright.tracking.ids import JOB_ID
+from batchwright.tracking.json_text import to_line
 from batchwright.tracking.locks import locked
 from batchwright.tracking.result_codec import decode_result
 
 REQUESTS: Final = "requests"
 RESULTS: Final = "results.jsonl"
+_RECORD: Final = "record.json"
 _CLAIM: Final = "claim"
 _PLANNING: Final = "planning.lock"
 
@@ -69,6 +75,21 @@ class JobFolders:
     def results_path(self, job_id: str) -> Path:
         """Return where the job's results lie: a line for each, in our own form."""
         return self.folder(job_id) / RESULTS
+
+    def keep(self, record: JobRecord) -> None:
+        """Keep a copy of a planned job's record beside its wire file; a lost tracking file can be rebuilt from it."""
+        with self.writer(self.folder(record.job_id) / _RECORD) as file:
+            file.write(to_line(encode_record(record)) + b"\n")
+
+    def kept(self) -> Iterator[JobRecord]:
+        """Yield the records kept in the folders, oldest first, as they were when planned."""
+        for path in sorted(self.root.glob(f"job-*/{_RECORD}")):
+            with _explained("read", path):
+                content = path.read_bytes()
+            try:
+                yield decode_record(path.parent.name, from_json(content))
+            except ValueError as exc:
+                raise TrackingError(f"{path} is damaged: {exc}; move its folder away to go on without it") from exc
 
     @contextmanager
     def writer(self, path: Path) -> Iterator[PayloadWriter]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
+from batchwright.batch.retention import retention_remark, until
 from batchwright.cli.options import GuideCommand
-from batchwright.cli.output import data, json_document, table, talk
+from batchwright.cli.output import data, json_document, table, talk, warning
 from batchwright.cli.subjects import where
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.job import JobRecord, JobState, JobStatus, RequestCounts, status_of
@@ -39,6 +40,10 @@ def command(workbench: Workbench, *, status: str | None, show_errors: bool, batc
                 data(f"    {line}")
     else:
         table(_line(record, show_errors=show_errors) for record in records)
+    for record in records:
+        remark = retention_remark(record, workbench.clock.now())
+        if remark is not None:
+            warning(remark)
     if not records:
         talk(f"No jobs{f' with status {status}' if status else ''} in {workbench.settings.tracking_file}.")
 
@@ -53,6 +58,7 @@ def _line(record: JobRecord, *, show_errors: bool) -> Sequence[str]:
         record.provider_name,
         _progress(record),
         f"{record.created_at:%Y-%m-%d %H:%M}",
+        until(record),
         where(record) + error,
     )
 
@@ -92,6 +98,7 @@ def _as_json(record: JobRecord) -> dict[str, Any]:
         "submitted_at": moment(record.submitted_at),
         "ended_at": moment(record.ended_at),
         "expires_at": moment(record.expires_at),
+        "results_until": moment(record.results_until),
         "collected_at": moment(record.collected_at),
         "batches": [
             {

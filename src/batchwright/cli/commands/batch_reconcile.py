@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 import click
 
+from batchwright.batch.collector import answered_items
+from batchwright.batch.planner import DocumentKey, key_of
+from batchwright.batch.rebuilding import lost_records
 from batchwright.cli.exits import ExitCode
 from batchwright.cli.fetching import print_look
 from batchwright.cli.options import GuideCommand, ManyValued
-from batchwright.cli.output import data, talk
+from batchwright.cli.output import data, shown_path, talk
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.job import JobRecord, JobState
 
@@ -15,9 +18,10 @@ from batchwright.job import JobRecord, JobState
 @click.command("batch-reconcile", cls=GuideCommand)
 @click.option("--job-names", cls=ManyValued, help="These jobs: our id or any unique part  [default: all unresolved]")
 @click.option("--adopt", metavar="JOB_NAME", help="The provider's job is this one: you know, it cannot be proven.")
+@click.option("--rebuild", is_flag=True, help="Restore records of a lost tracking file from the payload folders first.")
 @click.option("--absent", is_flag=True, help="There is no such job at the provider: plan it again.")
 @with_workbench
-def command(workbench: Workbench, *, job_names: tuple[str, ...], adopt: str | None, absent: bool) -> int:
+def command(workbench: Workbench, *, job_names: tuple[str, ...], adopt: str | None, absent: bool, rebuild: bool) -> int:
     """Find out what became of jobs whose create was sent and never answered.
 
     Each is looked for in the provider's list: found, it is taken over; not listed twice, a grace apart, it is planned
@@ -29,7 +33,10 @@ def command(workbench: Workbench, *, job_names: tuple[str, ...], adopt: str | No
       batchwright batch-reconcile
       batchwright batch-reconcile --job-names job-01kb2c --adopt msgbatch_01Bqf5
       batchwright batch-reconcile --job-names job-01kb2c --absent
+      batchwright batch-reconcile --rebuild
     """  # noqa: D301  (\b keeps click from wrapping the examples)
+    if rebuild:
+        _rebuild(workbench)
     records = [
         record
         for record in (workbench.jobs_named(job_names) if job_names else workbench.store.load())
@@ -46,6 +53,33 @@ def command(workbench: Workbench, *, job_names: tuple[str, ...], adopt: str | No
         unresolved += look.record.state is JobState.SUBMITTING
     data(f"Summary:\n  Resolved: {len(records) - unresolved}\n  Unresolved: {unresolved}")
     return ExitCode.ITEMS_FAILED if unresolved else ExitCode.OK
+
+
+def _rebuild(workbench: Workbench) -> None:
+    """Put jobs that only their folders remember into the tracking file, as unresolved ones.
+
+    Those whose every item has its row are done, whatever became of them; asking for them could only cost.
+    """
+    with workbench.folders.planning():
+        known = {record.job_id for record in workbench.store.load()}
+        lost = [record for record in workbench.folders.kept() if record.job_id not in known]
+        accounts = {name: workbench.provider(name).account for name in {record.provider_name for record in lost}}
+        answered = _answered(workbench) if lost else {}
+        restored = [
+            record
+            for record in lost_records(workbench.folders, known, accounts)
+            if any(
+                set(batch.item_ids) - answered.get((batch.group, batch.document), frozenset())
+                for batch in record.batches
+            )
+        ]
+        workbench.store.add(restored)
+    data(f"Restored {len(restored)} record(s) from {shown_path(workbench.folders.root)}")
+
+
+def _answered(workbench: Workbench) -> dict[DocumentKey, frozenset[int]]:
+    task = workbench.task()
+    return {key_of(document): answered_items(task, document) for document in task.documents()}
 
 
 def _by_word(workbench: Workbench, records: Sequence[JobRecord], *, adopt: str | None, absent: bool) -> int:

@@ -85,7 +85,7 @@ def _plan(
                 wish=wish,
                 settled=_settled(workbench, parent, task),
             )
-            jobs.extend(retrying.write_jobs(remember=lambda record: workbench.store.add([record])))
+            jobs.extend(retrying.write_jobs(remember=workbench.remember))
             left.extend(retrying.left)
     return jobs, left
 

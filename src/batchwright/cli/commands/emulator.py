@@ -11,6 +11,7 @@ from batchwright.cli.output import data, talk
 from batchwright.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from batchwright.emulator.faults import Fault
     from batchwright.emulator.scenario import Scenario
 
 DEFAULT_PORT = 8765
@@ -31,12 +32,20 @@ DEFAULT_PORT = 8765
     metavar="FILE",
     help="How the emulated services behave (JSON; see docs/emulator.md).",
 )
-def command(port: int, data_dir: Path | None, scenario: Path | None) -> None:
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[:PROVIDER][,KEY=VALUE...]",
+    help="Let something go wrong; may be repeated (see docs/emulator.md).",
+)
+def command(port: int, data_dir: Path | None, scenario: Path | None, faults: tuple[str, ...]) -> None:
     """Run a local server that speaks the OpenAI, Anthropic and Gemini batch protocols, on 127.0.0.1 only.
 
     \b
     Examples:
       batchwright emulator --port 8765 --data data/emulator
+      batchwright emulator --fault drop_after:gemini,on=create,times=1 --fault stuck:openai
       export BATCHWRIGHT_EMULATOR_URL=http://127.0.0.1:8765
     """  # noqa: D301  (\b keeps click from wrapping the examples)
     from batchwright.emulator.server import serve  # noqa: PLC0415  (starlette is not needed to show --help)
@@ -46,7 +55,13 @@ def command(port: int, data_dir: Path | None, scenario: Path | None) -> None:
         talk(f"Ready. In another terminal: export BATCHWRIGHT_EMULATOR_URL={url}")
 
     try:
-        serve(port=port, data_dir=data_dir, scenario=load_scenario(scenario), on_ready=ready)
+        serve(
+            port=port,
+            data_dir=data_dir,
+            scenario=load_scenario(scenario),
+            faults=read_faults(faults),
+            on_ready=ready,
+        )
     except OSError as error:
         raise ConfigurationError(
             f"cannot serve on port {port}: {error.strerror or error}; choose another with --port, or 0 for a free one"
@@ -65,3 +80,13 @@ def load_scenario(path: Path | None) -> "Scenario | None":
         raise ConfigurationError(f"cannot read --scenario {path}: {error.strerror}") from error
     except (ScenarioError, ValueError) as error:
         raise ConfigurationError(f"--scenario {path}: {error}") from error
+
+
+def read_faults(flags: tuple[str, ...]) -> "tuple[Fault, ...]":
+    """Read `--fault` flags. Raises `ConfigurationError` naming the fault and what it could be."""
+    from batchwright.emulator.faults import FaultError, parse_flag  # noqa: PLC0415
+
+    try:
+        return tuple(fault for flag in flags for fault in parse_flag(flag))
+    except FaultError as error:
+        raise ConfigurationError(f"--fault {error}") from error

@@ -1,7 +1,7 @@
 """Anthropic over its official SDK: message batches, and live messages."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ import httpx2
 from batchwright.errors import JobNotReadyError, LLMNotFoundError
 from batchwright.job import BatchJob
 from batchwright.providers.anthropic import wire as formats
-from batchwright.providers.base import Limits
+from batchwright.providers.base import Cleaner, Limits
 from batchwright.providers.failures import Phase
 from batchwright.providers.jsonl import read_results
 from batchwright.providers.reading import Json, as_list, as_object, as_text
@@ -24,7 +24,7 @@ _PAGE = 100
 _CHUNK_BYTES = 1 << 16
 
 
-class AnthropicLLM(VendorProvider):
+class AnthropicLLM(VendorProvider, Cleaner):
     """Anthropic; everything as in `VendorProvider`.
 
     Thinking is off unless a budget is given. The temperature 0.2 is sent where the installed SDK names an API version
@@ -37,7 +37,7 @@ class AnthropicLLM(VendorProvider):
     BASE_URL: ClassVar[str] = "https://api.anthropic.com"
     tags_jobs = False
     # Documented as 100,000 requests or 256 MB; read as decimal, the smaller of the two readings.
-    limits = Limits(max_requests=100_000, max_bytes=256_000_000, results_kept=timedelta(days=29))
+    limits = Limits(max_requests=100_000, max_bytes=256_000_000)
     wire: formats.AnthropicWire
 
     def __init__(self, system_prompt: str | Path = "", **options: Any) -> None:
@@ -123,6 +123,12 @@ class AnthropicLLM(VendorProvider):
                 after = {"after_id": job.job_name}
             if not as_list(page.get("data")) or page.get("has_more") is not True:
                 return
+
+    def clean_up(self, job: BatchJob, *, input_file_id: str | None) -> tuple[str, ...]:  # noqa: ARG002  (no files)
+        """Delete the batch and with it its requests and results; there is no file of its own."""
+        with self._calls.unless_gone(), self._calls.guard(Phase.JOB):
+            self._client.messages.batches.delete(job.job_name)
+        return (job.job_name,)
 
     def _ask(self, request: Request) -> Result:
         # Not messages.create: it has no temperature from version 2 on and refuses long answers that are not streamed.

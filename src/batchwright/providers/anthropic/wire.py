@@ -7,6 +7,7 @@ wire file is that body, one request a line. There is no failed, expired or cance
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pydantic_core import to_json
@@ -23,6 +24,8 @@ from batchwright.result import Failure, FailureKind, FinishReason, Result, Resul
 from batchwright.usage import Usage
 
 NAME = "anthropic"
+RESULTS_KEPT = timedelta(days=29)
+"""Results are deleted this long after the batch was created; the batch itself stays visible."""
 MAX_OUTPUT_TOKENS = 16384
 """Anthropic asks for a limit in every request; every current model allows this much, and only what is used is paid."""
 LAST_VERSION_WITH_TEMPERATURE = "2023-06-01"
@@ -170,13 +173,15 @@ def decode_job(batch: Json) -> BatchJob:
         expired=as_count(counts.get("expired")),
         cancelled=as_count(counts.get("canceled")),
     )
+    created = as_time(batch.get("created_at"))
     return BatchJob(
         provider_name=NAME,
         job_name=as_text(batch.get("id")) or "",
         state=job_state(status, known, cancel_asked=bool(batch.get("cancel_initiated_at"))),
         provider_state=status,
         counts=known,
-        created_at=as_time(batch.get("created_at")),
+        created_at=created,
+        results_until=created + RESULTS_KEPT if created else None,
         ended_at=as_time(batch.get("ended_at")),
         expires_at=as_time(batch.get("expires_at")),
     )

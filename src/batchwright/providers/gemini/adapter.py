@@ -10,9 +10,9 @@ from typing import IO, Any, ClassVar
 import httpx2
 
 from batchwright.clock import Clock, SystemClock
-from batchwright.errors import JobNotReadyError, LLMNotFoundError, LLMResponseError
+from batchwright.errors import JobNotReadyError, LLMNotFoundError, LLMProviderConfigurationError, LLMResponseError
 from batchwright.job import BatchJob, JobState
-from batchwright.providers.base import Limits
+from batchwright.providers.base import Cleaner, Limits
 from batchwright.providers.failures import Phase
 from batchwright.providers.gemini import wire as formats
 from batchwright.providers.gemini.raw import Recorder
@@ -37,7 +37,10 @@ _CHUNK_BYTES = 1 << 16
 _JOB_NAME = re.compile(r"batches/[^/\s]+\Z")
 
 
-class GeminiLLM(VendorProvider):
+_FORBIDDEN = 403
+
+
+class GeminiLLM(VendorProvider, Cleaner):
     """Gemini; everything as in `VendorProvider`.
 
     Jobs are uploaded as JSONL with keys; `create_batch_job` sends a tiny payload inline. The tag is the job's
@@ -55,8 +58,6 @@ class GeminiLLM(VendorProvider):
         max_requests=200_000,
         max_bytes=2_000_000_000,
         max_concurrent_jobs=100,
-        results_kept=timedelta(weeks=6),
-        inputs_kept=timedelta(hours=48),
     )
     wire: formats.GeminiWire
 
@@ -192,6 +193,25 @@ class GeminiLLM(VendorProvider):
             token = as_text(page.get("nextPageToken"))
             if token is None:
                 return
+
+    def clean_up(self, job: BatchJob, *, input_file_id: str | None) -> tuple[str, ...]:
+        """Delete the uploaded file and the job; the vendor deletes result files, whose names its API refuses."""
+        gone = []
+        if input_file_id is not None:
+            self._delete_file(input_file_id)
+            gone.append(input_file_id)
+        with self._calls.unless_gone(), self._calls.guard(Phase.JOB):
+            self._client.batches.delete(name=job.job_name)
+        return (*gone, job.job_name)
+
+    def _delete_file(self, name: str) -> None:
+        try:
+            with self._calls.unless_gone(), self._calls.guard(Phase.FILE):
+                self._client.files.delete(name=name)
+        except LLMProviderConfigurationError as exc:
+            # Of a file that is gone Gemini says "no permission, or it may not exist"; a bad key fails at the job, too.
+            if exc.status_code != _FORBIDDEN:
+                raise
 
     def _ask(self, request: Request) -> Result:
         contents, config = self._typed(request)

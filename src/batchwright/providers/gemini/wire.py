@@ -23,6 +23,10 @@ from batchwright.result import FinishReason, Result, ResultStatus
 from batchwright.usage import Usage
 
 NAME = "gemini"
+RESULTS_KEPT = timedelta(weeks=6)
+"""Results are deleted this long after the job ended."""
+INPUTS_KEPT = timedelta(hours=48)
+"""Uploaded files are deleted this long after they came, whether or not their job has run."""
 GIVES_UP_AFTER = timedelta(hours=48)
 """A job that is still unfinished by then expires, and nothing of it is returned."""
 
@@ -131,7 +135,8 @@ def decode_job(operation: Json) -> BatchJob:
     error = as_object(operation.get("error")) or as_object(batch.get("error"))
     stats = as_object(batch.get("batchStats"))
     output = as_object(batch.get("output")) or as_object(operation.get("response"))
-    created = as_time(batch.get("createTime"))
+    created, ended = as_time(batch.get("createTime")), as_time(batch.get("endTime"))
+    uploaded = as_text(as_object(batch.get("inputConfig")).get("fileName"))
     state = as_text(batch.get("state")) or ""
     responses = as_text(output.get("responsesFile"))
     model = as_text(batch.get("model"))
@@ -146,10 +151,12 @@ def decode_job(operation: Json) -> BatchJob:
             errored=as_count(stats.get("failedRequestCount")),
         ),
         created_at=created,
-        ended_at=as_time(batch.get("endTime")),
+        ended_at=ended,
+        results_until=ended + RESULTS_KEPT if ended else None,
+        inputs_until=created + INPUTS_KEPT if created and uploaded else None,
         expires_at=created + GIVES_UP_AFTER if created else None,
         tag=as_text(batch.get("displayName")),
-        input_file_id=as_text(as_object(batch.get("inputConfig")).get("fileName")),
+        input_file_id=uploaded,
         output_file_ids=(responses,) if responses else (),
         error=redact(as_text(error.get("message")) or "no reason given") if error else None,
         error_code=as_text(error.get("status")) or as_word(error.get("code")),

@@ -1,7 +1,7 @@
 """OpenAI over its official SDK: files and batches, and live calls of either endpoint."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ import httpx2
 
 from batchwright.errors import ConfigurationError
 from batchwright.job import BatchJob
-from batchwright.providers.base import Limits
+from batchwright.providers.base import Cleaner, Limits
 from batchwright.providers.failures import Phase
 from batchwright.providers.jsonl import read_results
 from batchwright.providers.openai import wire as formats
@@ -23,7 +23,7 @@ _PAGE = 100
 _CHUNK_BYTES = 1 << 16
 
 
-class OpenAILLM(VendorProvider):
+class OpenAILLM(VendorProvider, Cleaner):
     """OpenAI. `endpoint` is `chat.completions` or `responses`; everything else as in `VendorProvider`.
 
     The batch carries our tag in its metadata under `batchwright`, the uploaded file in its name. A thinking budget
@@ -35,9 +35,7 @@ class OpenAILLM(VendorProvider):
     MODEL: ClassVar[str] = "gpt-5.4-mini"
     BASE_URL: ClassVar[str] = "https://api.openai.com/v1"
     # Documented as 50,000 requests and 200 MB; read as decimal, the smaller of the two readings.
-    limits = Limits(
-        max_requests=50_000, max_bytes=200_000_000, max_creations_per_hour=2000, results_kept=timedelta(days=30)
-    )
+    limits = Limits(max_requests=50_000, max_bytes=200_000_000, max_creations_per_hour=2000)
     wire: formats.OpenAIWire
 
     def __init__(
@@ -117,6 +115,14 @@ class OpenAILLM(VendorProvider):
                 after = {"after": job.job_name}
             if not as_list(page.get("data")) or page.get("has_more") is not True:
                 return
+
+    def clean_up(self, job: BatchJob, *, input_file_id: str | None) -> tuple[str, ...]:
+        """Delete the uploaded file and both result files; a batch itself cannot be deleted."""
+        names = [name for name in (input_file_id, *job.output_file_ids) if name]
+        for name in names:
+            with self._calls.unless_gone(), self._calls.guard(Phase.FILE):
+                self._client.files.delete(name)
+        return tuple(names)
 
     def _ask(self, request: Request) -> Result:
         body = self.wire.body(request)

@@ -7,6 +7,7 @@ file line whose `error` is null, a status code 0, an empty text for "no file") a
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic_core import to_json
@@ -28,6 +29,9 @@ PATHS: Mapping[Endpoint, str] = {"chat.completions": "/v1/chat/completions", "re
 """The endpoint's path, as the batch and each of its lines name it."""
 OVER_QUOTA = "token_limit_exceeded"
 """The code of a job that failed because too many tokens of its model were enqueued; it may be sent again later."""
+RESULTS_KEPT = timedelta(days=30)
+"""Output and error files are deleted this long after the batch ended."""
+
 TAG_KEY = "batchwright"
 """The metadata key under which a batch carries our tag."""
 
@@ -181,6 +185,7 @@ def decode_job(batch: Json) -> BatchJob:
     counts = as_object(batch.get("request_counts"))
     errors = [as_object(entry) for entry in as_list(as_object(batch.get("errors")).get("data"))]
     ends = (as_time(batch.get(f"{word}_at")) for word in ("completed", "failed", "expired", "cancelled"))
+    ended = next((end for end in ends if end), None)
     files = (as_text(batch.get("output_file_id")), as_text(batch.get("error_file_id")))
     return BatchJob(
         provider_name=NAME,
@@ -193,7 +198,8 @@ def decode_job(batch: Json) -> BatchJob:
             errored=as_count(counts.get("failed")),
         ),
         created_at=as_time(batch.get("created_at")),
-        ended_at=next((end for end in ends if end), None),
+        ended_at=ended,
+        results_until=ended + RESULTS_KEPT if ended else None,
         expires_at=as_time(batch.get("expires_at")),
         tag=as_text(as_object(batch.get("metadata")).get(TAG_KEY)),
         input_file_id=as_text(batch.get("input_file_id")),
