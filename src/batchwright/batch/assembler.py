@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from batchwright.batch.lifecycle import custom_id
 from batchwright.batch.planner import Fill, JobsPer, belongs_in, extended
@@ -61,7 +62,7 @@ class _OpenJob:
 
 
 class JobAssembler:
-    """Takes batches one by one; yields each job's record when its wire file is complete."""
+    """Takes batches one by one; yields each job's record when its wire file is complete. Use it in a `with`."""
 
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
@@ -97,11 +98,17 @@ class JobAssembler:
         if self._open is not None:
             yield self._end(self._open)
 
-    def abandon(self, error: BaseException) -> None:
-        """Drop the job that is still open because of `error`; its file never becomes whole."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Drop the job that is still open, if any: its file never becomes whole."""
         if self._open is not None:
             closing, self._open = self._open.closing, None
-            closing.__exit__(type(error), error, error.__traceback__)
+            abandoned = error or InputError("given up before it was finished")
+            closing.__exit__(type(abandoned), abandoned, traceback)
 
     def _custom_id(self) -> str:
         job = self._open

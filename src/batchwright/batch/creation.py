@@ -67,21 +67,19 @@ def write_jobs(planned: Planned, assembly: Assembly, *, remember: Callable[[JobR
 
     A document that cannot be read is skipped from there on and noted in `planned.skipped`.
     """
-    assembler = JobAssembler(assembly)
-    try:
-        for plan in planned.documents:
-            try:
-                for record in _requests_of(plan, assembler, assembly.task):
-                    remember(record)
-                    yield record
-            except InputError as error:
-                planned.skipped.append(Skipped(document=plan.document, reason=str(error)))
-        for record in assembler.finish():
+    with JobAssembler(assembly) as assembler:
+        for record in _written(planned, assembler, assembly.task):
             remember(record)
             yield record
-    except BaseException as error:
-        assembler.abandon(error)
-        raise
+
+
+def _written(planned: Planned, assembler: JobAssembler, task: Task) -> Iterator[JobRecord]:
+    for plan in planned.documents:
+        try:
+            yield from _requests_of(plan, assembler, task)
+        except InputError as error:
+            planned.skipped.append(Skipped(document=plan.document, reason=str(error)))
+    yield from assembler.finish()
 
 
 def _requests_of(plan: DocumentPlan, assembler: JobAssembler, task: Task) -> Iterator[JobRecord]:

@@ -95,6 +95,15 @@ def not_listed(record: JobRecord, now: datetime) -> JobRecord:
     return replace(record, missed_at=record.missed_at or now, last_error=why)
 
 
+def not_listed_yet(record: JobRecord, witness: JobRecord) -> JobRecord:
+    """The provider does not list a job that is known to exist either, so not being listed proves nothing so far."""
+    why = (
+        "its create was sent and the answer lost; the provider's list lags, for it does not show "
+        f"{witness.job_id} either; looking again before sending"
+    )
+    return replace(record, missed_at=None, last_error=why)
+
+
 def unproven(record: JobRecord, candidates: Sequence[BatchJob]) -> JobRecord:
     """Jobs at the provider may be this one. Those that still run are told by their answers when they end."""
     names = ", ".join(job.job_name for job in candidates)
@@ -172,7 +181,7 @@ def dropped(record: JobRecord, now: datetime) -> JobRecord:
 
 
 def unsendable(record: JobRecord, why: str) -> JobRecord:
-    """A planned job's wire file is not on this machine: a person must go on."""
+    """A planned job cannot be sent as it is, or not from this machine: a person must go on."""
     return replace(record, error_message=why)
 
 

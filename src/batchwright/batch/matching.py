@@ -25,6 +25,8 @@ class Match:
     """The job, beyond doubt."""
     candidates: tuple[BatchJob, ...] = ()
     """Jobs that may be it; none means that the listing does not hold it."""
+    behind: JobRecord | None = None
+    """A job that exists and is not listed either: the listing lags, so that its silence means nothing."""
 
 
 def match_exactly(attempt: Attempt, listed: Iterable[BatchJob]) -> Match:
@@ -46,6 +48,19 @@ def match_by_age_and_size(
     return Match(
         candidates=tuple(job for job in listed if job.job_name not in taken and _could_be(record, attempt, job))
     )
+
+
+def missing_from(
+    listed: Iterable[BatchJob], record: JobRecord, attempt: Attempt, known: Iterable[JobRecord]
+) -> JobRecord | None:
+    """Return a job of the same account that was created after the attempt began, still runs, and is not listed."""
+    names = {job.job_name for job in listed}
+    for other in known:
+        same_list = (other.provider_name, other.account) == (record.provider_name, record.account)
+        later = other.submitted_at is not None and other.submitted_at >= attempt.started_at
+        if same_list and later and not other.state.ended and other.job_name not in {None, *names}:
+            return other
+    return None
 
 
 def _could_be(record: JobRecord, attempt: Attempt, job: BatchJob) -> bool:

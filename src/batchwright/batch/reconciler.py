@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
 from batchwright.batch import lifecycle
-from batchwright.batch.matching import CLOCK_SKEW, Match, match_by_age_and_size, match_exactly, proves
+from batchwright.batch.matching import CLOCK_SKEW, Match, match_by_age_and_size, match_exactly, missing_from, proves
 from batchwright.batch.patience import Patience, patiently
 from batchwright.clock import Clock
 from batchwright.errors import TrackingError
@@ -66,11 +66,13 @@ class Reconciler:
     def _look(self, record: JobRecord, attempt: Attempt, provider: Provider) -> Match:
         since = attempt.started_at - CLOCK_SKEW
         listed = patiently(lambda: list(provider.list_jobs(since)), clock=self.clock, patience=self.patience)
+        known = self.store.load()
         if provider.tags_jobs:
-            return match_exactly(attempt, listed)
-        taken = {other.job_name for other in self.store.load() if other.job_name is not None}
-        match = match_by_age_and_size(record, attempt, listed, taken)
-        return self._prove(attempt, match, provider)
+            match = match_exactly(attempt, listed)
+        else:
+            taken = {other.job_name for other in known if other.job_name is not None}
+            match = self._prove(attempt, match_by_age_and_size(record, attempt, listed, taken), provider)
+        return replace(match, behind=missing_from(listed, record, attempt, known))
 
     def _prove(self, attempt: Attempt, match: Match, provider: Provider) -> Match:
         """Read the first answer of each candidate that has ended; drop those that are somebody else's."""
@@ -96,6 +98,8 @@ class Reconciler:
             return self._change(record, partial(lifecycle.created, job=match.found, now=now))
         if match.candidates:
             return self._change(record, partial(lifecycle.unproven, candidates=match.candidates))
+        if match.behind is not None:
+            return self._change(record, partial(lifecycle.not_listed_yet, witness=match.behind))
         if record.missed_at is None or now - record.missed_at < timedelta(seconds=self.grace):
             return self._change(record, partial(lifecycle.not_listed, now=now))
         log.info("job proven absent", extra={"event": "job.absent", "job_id": record.job_id})

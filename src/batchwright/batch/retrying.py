@@ -1,6 +1,6 @@
 """Plan new jobs for what a collected job left open: only the requests that have no usable answer."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from batchwright.batch.answers import place_of
@@ -45,18 +45,17 @@ class Retrying:
         """
         again = list(open_requests(self.parent, self.settled))
         results = _results_at(self.parent, self.folders, {request.position for request in again})
-        assembler = JobAssembler(self.assembly)
-        try:
-            for request in again:
-                for record in self._ask(request, results.get(request.position), assembler):
-                    remember(record)
-                    yield record
-            for record in assembler.finish():
+        with JobAssembler(self.assembly) as assembler:
+            for record in self._written(again, results, assembler):
                 remember(record)
                 yield record
-        except BaseException as error:
-            assembler.abandon(error)
-            raise
+
+    def _written(
+        self, again: Iterable[Again], results: Mapping[int, Result], assembler: JobAssembler
+    ) -> Iterator[JobRecord]:
+        for request in again:
+            yield from self._ask(request, results.get(request.position), assembler)
+        yield from assembler.finish()
 
     def _ask(self, request: Again, result: Result | None, assembler: JobAssembler) -> Iterator[JobRecord]:
         verdict = judge(

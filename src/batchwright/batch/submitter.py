@@ -34,6 +34,11 @@ UNSENDABLE = (
     "run `batchwright batch-create` where it was planned, or `batchwright batch-cancel` to have its items planned anew"
 )
 
+TOO_LARGE_ALONE = (
+    "is one request of more tokens than may wait at the provider; `batchwright batch-cancel` drops it, then "
+    "`batch-create` with a smaller --batch-size asks its items"
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -53,7 +58,7 @@ class Submission:
     @property
     def waiting(self) -> bool:
         """Whether the job is sent later by itself: the provider asked to wait, or another process is at it."""
-        planned = self.record.state is JobState.PLANNED
+        planned = self.record.state is JobState.PLANNED and self.record.error_message is None
         return self.error is not None and planned and not lifecycle.is_account_trouble(self.error)
 
 
@@ -77,15 +82,21 @@ class Submitter:
             if record.state is not JobState.PLANNED:
                 return Submission(record=record)
             tag = lifecycle.next_tag(record)
-            payload = self._payload(record, tag, provider)
+            path = self.folders.requests_path(job_id, provider.wire.suffix)
+            if not path.is_file():
+                why = f"{path} is missing here, so {job_id} cannot be sent from this machine; {UNSENDABLE}"
+                return self._leave(record, why)
             intended = partial(lifecycle.intended, tag=tag, account=provider.account, now=self.clock.now())
             room = self.gate.admit(record, provider.limits, intended)
             if room.too_large:
-                return self._split(record, provider)
+                # One request cannot be halved; told again and again to wait, a watch would never end.
+                alone = record.request_count == 1
+                return self._leave(record, f"{job_id} {TOO_LARGE_ALONE}") if alone else self._split(record, provider)
             if room.wait is not None:
                 return Submission(record=record, error=NoRoomError(f"{room.wait}; {job_id} is sent when there is room"))
+            self._retag(record, tag, path, provider)
             record = self._change(job_id, intended)
-            return self._create(record, payload, provider)
+            return self._create(record, path, provider)
 
     def _create(self, record: JobRecord, payload: Path, provider: Provider) -> Submission:
         """Send the one call that costs money; whatever it answers is on record before this returns."""
@@ -108,6 +119,11 @@ class Submitter:
         log.warning("job refused", extra={"event": "job.refused", "job_id": record.job_id, "code": error.code})
         return Submission(record=self._change(record.job_id, partial(lifecycle.refused, error=error)), error=error)
 
+    def _leave(self, record: JobRecord, why: str) -> Submission:
+        """Leave a planned job to a person, and say why."""
+        changed = self._change(record.job_id, partial(lifecycle.unsendable, why=why))
+        return Submission(record=changed, error=TrackingError(why))
+
     def _split(self, record: JobRecord, provider: Provider) -> Submission:
         """Plan two jobs in the place of one that is too large; they are sent by the caller's next round."""
         with self.folders.planning():
@@ -127,13 +143,7 @@ class Submitter:
     def _note_upload(self, job_id: str, file_id: str) -> None:
         self._change(job_id, lambda old: lifecycle.uploaded(old, file_id))
 
-    def _payload(self, record: JobRecord, tag: str, provider: Provider) -> Path:
-        """Return the wire file with every custom_id under `tag`; rewritten for a second attempt."""
-        path = self.folders.requests_path(record.job_id, provider.wire.suffix)
-        if not path.is_file():
-            why = f"{path} is missing here, so {record.job_id} cannot be sent from this machine; {UNSENDABLE}"
-            self._change(record.job_id, partial(lifecycle.unsendable, why=why))
-            raise TrackingError(why)
+    def _retag(self, record: JobRecord, tag: str, path: Path, provider: Provider) -> None:
+        """Put every custom_id of the wire file under `tag`, where an earlier attempt had another."""
         if record.attempts:
             write_under(tag, read_payload(path, provider.wire), provider.wire, folders=self.folders, path=path)
-        return path

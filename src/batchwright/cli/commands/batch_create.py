@@ -86,9 +86,10 @@ def command(
 
 def create(workbench: Workbench, choice: Choice) -> int:
     """Plan, write, send and say so; return the exit code."""
-    provider = workbench.provider(choice.provider_name, choice.model)
     engine = workbench.engine()
     task = engine.task_of("categorise")
+    # After the input, so that what is wrong with that is said at once: an SDK takes longer to import than a report.
+    provider = workbench.provider(choice.provider_name, choice.model)
     # What an unresolved job may have paid for is looked for before anything is sent for the same items.
     for look in engine.resolve_all(workbench.store.load()):
         print_look(look)
