@@ -56,6 +56,11 @@ class Submission:
     """Not even tried, because of the account's trouble with an earlier job; `error` is that."""
 
     @property
+    def unresolved(self) -> bool:
+        """Whether nobody knows if the job was created; the next look finds out."""
+        return self.record.state is JobState.SUBMITTING
+
+    @property
     def waiting(self) -> bool:
         """Whether the job is sent later by itself: the provider asked to wait, or another process is at it."""
         planned = self.record.state is JobState.PLANNED and self.record.error_message is None

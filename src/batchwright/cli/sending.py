@@ -33,12 +33,14 @@ def summarise(jobs: Sequence[JobRecord], sent: Sequence[Submission], others: Map
     created = [submission.record for submission in sent if submission.error is None]
     waiting = sum(submission.waiting for submission in sent)
     held = sum(submission.held for submission in sent)
+    unresolved = sum(submission.unresolved for submission in sent)
     data("Summary:")
     data(f"  Total documents: {documents_in(jobs)}")
     data(f"  Total batches: {sum(record.request_count for record in jobs)}")
     data(f"  Created jobs: {len(created)}")
     counts = {
-        "Failed jobs": len(sent) - len(created) - waiting - held,
+        "Failed jobs": len(sent) - len(created) - waiting - held - unresolved,
+        "Unresolved jobs": unresolved,
         "Not sent because of the account": held,
         "Waiting to be sent by batch-fetch or batch-watch": waiting,
         **others,
@@ -48,7 +50,7 @@ def summarise(jobs: Sequence[JobRecord], sent: Sequence[Submission], others: Map
             data(f"  {label}: {number}")
     for record in created:
         talk(f"{record.job_id} is {record.job_name} at {record.provider_name}, {record.request_count} request(s)")
-    if created or waiting:
+    if created or waiting or unresolved:
         talk("Collect the answers with `batchwright batch-fetch --check-all-pending`, or wait with `batch-watch`.")
 
 
@@ -69,6 +71,8 @@ def verdict(sent: Sequence[Submission], *, left_out: bool) -> ExitCode:
 def _outcome(submission: Submission) -> str:
     if submission.error is None:
         return f"Created job {submission.record.job_id}"
+    if submission.unresolved:
+        return f"Unresolved - {submission.error}"
     if submission.waiting:
         return f"Waiting to be sent - {submission.error}"
     return f"Failed to create job - {submission.error}"

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from batchwright.emulator.faults.rules import FaultError, parse_fault
 from batchwright.emulator.http import MalformedBodyError, RefusedError, guarded, json_reply, receive_json
 from batchwright.emulator.scenario import Scenario, ScenarioError
 from batchwright.emulator.vendor import Vendor
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from batchwright.emulator.store import Job
     from batchwright.emulator.world import World
 
-LOG_KINDS = ("http", "request", "answer")
+LOG_KINDS = ("http", "request", "answer", "fault")
 """The kinds of entries `/_emulator/log` shows."""
 _STORED_AS = {"requests": "request", "answers": "answer"}
 _CHUNK_BYTES = 1 << 16
@@ -38,6 +39,9 @@ def routes(world: World) -> list[Route]:
         ("GET", "/scenario", service.scenario),
         ("PUT", "/scenario", service.replace_scenario),
         ("PATCH", "/scenario", service.patch_scenario),
+        ("GET", "/faults", service.faults),
+        ("POST", "/faults", service.add_fault),
+        ("DELETE", "/faults", service.clear_faults),
         ("GET", "/stats", service.stats),
         ("GET", "/log", service.log),
         ("DELETE", "/state", service.reset),
@@ -103,6 +107,21 @@ class _Control:
             raise _refused(str(exc)) from exc
         self._world.use_scenario(scenario)
         return json_reply(scenario.to_json())
+
+    async def faults(self, _request: Request) -> Response:
+        return json_reply({"faults": self._world.faults.show()})
+
+    async def add_fault(self, request: Request) -> Response:
+        try:
+            added = parse_fault(await _body(request))
+        except FaultError as exc:
+            raise _refused(str(exc)) from exc
+        now_set = self._world.set_faults((*self._world.scenario.faults, *added))
+        return json_reply({"faults": now_set[-len(added) :]})
+
+    async def clear_faults(self, request: Request) -> Response:
+        self._world.set_faults(())
+        return await self.faults(request)
 
     async def stats(self, _request: Request) -> Response:
         counters = self._world.store.counters()

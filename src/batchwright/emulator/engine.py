@@ -98,16 +98,24 @@ def _undisturbed(history: History, settings: Settings, now: float) -> View:
     if started_at is None or now < started_at:
         return View(phase=Phase.VALIDATING, progress=0.0)
     if plan.ended_at is not None and now >= plan.ended_at:
-        return View(
-            phase=Phase.SUCCEEDED,
-            progress=1.0,
-            started_at=started_at,
-            finalizing_at=plan.finalizing_at,
-            ended_at=plan.ended_at,
-        )
+        return _end(settings, plan.ended_at, started_at=started_at, finalizing_at=plan.finalizing_at)
     if plan.finalizing_at is not None and now >= plan.finalizing_at:
         return View(phase=Phase.FINALIZING, progress=1.0, started_at=started_at, finalizing_at=plan.finalizing_at)
     return View(phase=Phase.RUNNING, progress=plan.progress(now, settings), started_at=started_at)
+
+
+def _end(settings: Settings, ended_at: float, *, started_at: float, finalizing_at: float | None) -> View:
+    """The state of a job that came to its end at `ended_at`."""
+    phase = Phase(settings.ends_as)
+    well = phase is Phase.SUCCEEDED
+    return View(
+        phase=phase,
+        progress=1.0 if well else settings.stuck_fraction,
+        started_at=started_at,
+        finalizing_at=finalizing_at if well else None,
+        ended_at=ended_at,
+        cancelling_at=ended_at if phase is Phase.CANCELLED else None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

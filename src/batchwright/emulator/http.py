@@ -32,6 +32,14 @@ class RefusedError(Exception):
         self.headers = dict(headers or {})
 
 
+class LateCommitError(Exception):
+    """A create is carried out only later, and its answer is lost; `silent` is whether not even an error is told."""
+
+    def __init__(self, *, silent: bool) -> None:
+        super().__init__("the job comes into being only later")
+        self.silent = silent
+
+
 class BodyTooLargeError(Exception):
     """A body is larger than the limit."""
 
@@ -210,7 +218,15 @@ async def receive_json(request: Request) -> dict[str, Any]:
 
 def send_file(path: Path, *, headers: Mapping[str, str], media_type: str | None) -> Response:
     """A file in chunks, without a content length, as the vendors send results. Raises `FileNotFoundError`."""
-    return StreamingResponse(_chunks(path), headers=dict(headers), media_type=media_type)
+    return FileReply(path, headers=headers, media_type=media_type)
+
+
+class FileReply(StreamingResponse):
+    """A file in chunks; `size` is that of the whole, in bytes."""
+
+    def __init__(self, path: Path, *, headers: Mapping[str, str], media_type: str | None) -> None:
+        super().__init__(_chunks(path), headers=dict(headers), media_type=media_type)
+        self.size = path.stat().st_size
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

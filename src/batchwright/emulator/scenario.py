@@ -4,7 +4,8 @@ A scenario has one block of settings per vendor. Its JSON form, as a file or ove
 
     {"log_bodies": true,
      "in_progress_s": 5,                                  <- applies to every vendor
-     "providers": {"openai": {"fail_every": 3, "limits": {"max_requests": 10}}}}
+     "providers": {"openai": {"fail_every": 3, "limits": {"max_requests": 10}}},
+     "faults": [{"name": "drop_after", "provider": "gemini", "on": ["create"], "times": 1}]}
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from batchwright.emulator.faults.rules import Fault, FaultError, parse_faults
 from batchwright.emulator.vendor import Vendor
 
 _MIB = 1024 * 1024
@@ -37,6 +39,17 @@ class Responder(StrEnum):
     """A value that satisfies the request's output schema, derived from a hash of the prompt."""
     CATEGORISE = "categorise"
     """A verdict for each object with an `issue_id` in the last user message."""
+
+
+class Ending(StrEnum):
+    """How a job ends that nothing else has ended."""
+
+    SUCCEEDED = "succeeded"
+    """Well; single requests may have failed."""
+    EXPIRED = "expired"
+    """Its window closes when it would have been done, with `stuck_fraction` of its requests answered."""
+    CANCELLED = "cancelled"
+    """Somebody cancels it when it would have been done, with `stuck_fraction` of its requests answered."""
 
 
 class ScenarioError(ValueError):
@@ -100,7 +113,9 @@ class Settings:
     stuck: bool = False
     """The job runs until its window closes, and expires."""
     stuck_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of a stuck job's requests that are answered all the same."""
+    """Share of the requests that are answered all the same in a job that is stuck, or does not end well."""
+    ends_as: Ending = Ending.SUCCEEDED
+    """How a job ends that nothing else has ended."""
     fail_every: Count = 0
     """Every k-th request of a job fails on the vendor's side; 0 = none."""
     fail_positions: tuple[Count, ...] = ()
@@ -138,6 +153,8 @@ class Scenario:
     openai: Settings = field(default_factory=lambda: _defaults(Vendor.OPENAI))
     anthropic: Settings = field(default_factory=lambda: _defaults(Vendor.ANTHROPIC))
     gemini: Settings = field(default_factory=lambda: _defaults(Vendor.GEMINI))
+    faults: tuple[Fault, ...] = ()
+    """What goes wrong, the first that strikes first."""
     log_bodies: bool = True
     """Whether prompts and answers are shown by `/_emulator/log`."""
 
@@ -159,7 +176,8 @@ class Scenario:
         """This scenario with the settings of `document` (JSON form) over it. Raises `ScenarioError`."""
         if not isinstance(document, Mapping):
             raise ScenarioError("a scenario is a JSON object")
-        shared = {name: value for name, value in document.items() if name not in {"providers", "log_bodies"}}
+        whole = {"providers", "log_bodies", "faults"}
+        shared = {name: value for name, value in document.items() if name not in whole}
         own = document.get("providers", {})
         if not isinstance(own, Mapping) or not all(isinstance(value, Mapping) for value in own.values()):
             raise ScenarioError('"providers" is an object of objects: {"openai": {...}}')
@@ -169,11 +187,19 @@ class Scenario:
         if not isinstance(log_bodies, bool):
             raise ScenarioError("log_bodies: true or false")
         blocks = {str(v): _overlaid(self.of(v), shared, own.get(str(v), {})) for v in Vendor}
-        return type(self)(log_bodies=log_bodies, **blocks)
+        try:
+            faults = parse_faults(document["faults"]) if "faults" in document else self.faults
+        except FaultError as exc:
+            raise ScenarioError(f"faults: {exc}") from exc
+        return type(self)(log_bodies=log_bodies, faults=faults, **blocks)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form, complete; `parse` reads it back."""
-        return {"log_bodies": self.log_bodies, "providers": {str(v): settings_to_json(self.of(v)) for v in Vendor}}
+        return {
+            "log_bodies": self.log_bodies,
+            "faults": [fault.to_json() for fault in self.faults],
+            "providers": {str(v): settings_to_json(self.of(v)) for v in Vendor},
+        }
 
 
 _SETTINGS = TypeAdapter(Settings)

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json, to_json
 
 from batchwright.emulator.engine import History
+from batchwright.emulator.faults.rules import Fault, parse_faults
 from batchwright.emulator.scenario import Settings, settings_from_json, settings_to_json
 from batchwright.emulator.vendor import Vendor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, vendor TEXT NOT NULL, created_at REAL NOT NULL,
-    polls INTEGER NOT NULL DEFAULT 0, polled_out_at REAL, cancel_at REAL, deleted INTEGER NOT NULL DEFAULT 0,
-    spec TEXT NOT NULL, settings TEXT NOT NULL, examined TEXT, settled TEXT);
+    listed_at REAL NOT NULL, polls INTEGER NOT NULL DEFAULT 0, polled_out_at REAL, cancel_at REAL,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    spec TEXT NOT NULL, settings TEXT NOT NULL, faults TEXT NOT NULL, examined TEXT, settled TEXT);
 CREATE INDEX IF NOT EXISTS jobs_by_vendor ON jobs (vendor, seq);
 CREATE TABLE IF NOT EXISTS files (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, vendor TEXT NOT NULL, created_at REAL NOT NULL,
@@ -31,9 +33,12 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, extra TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counters (
     vendor TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (vendor, name));
+CREATE TABLE IF NOT EXISTS faults (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, fault TEXT NOT NULL, occasions INTEGER NOT NULL DEFAULT 0,
+    strikes INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-_TABLES = ("jobs", "files", "uploads", "counters", "settings")
+_TABLES = ("jobs", "files", "uploads", "counters", "faults", "settings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,12 @@ class Job:
     examined: dict[str, Any] | None = None
     settled: dict[str, Any] | None = None
     deleted: bool = False
+    faults: tuple[Fault, ...] = ()
+    """What struck the job when it was created."""
+
+    def struck_by(self, name: str) -> bool:
+        """Whether the fault of this name struck the job."""
+        return any(fault.name == name for fault in self.faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +83,13 @@ class StoredFile:
 
 
 class Store:
-    """The database. Safe to call from several threads; every call is one short transaction."""
+    """The database. Safe to call from several threads; every call is one short transaction.
 
-    def __init__(self, path: Path) -> None:
+    `now` gives the emulator's time in seconds: jobs that come into being later are not seen.
+    """
+
+    def __init__(self, path: Path, *, now: Callable[[], float]) -> None:
+        self._now = now
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
@@ -116,18 +131,21 @@ class Store:
 
     # Jobs
 
-    def add_job(self, job: Job) -> None:
-        """Remember a new job."""
+    def add_job(self, job: Job, *, listed_at: float) -> None:
+        """Remember a new job, which lists show from `listed_at` on."""
         settings = to_json(settings_to_json(job.settings)).decode()
         self._rows(
-            "INSERT INTO jobs (id, vendor, created_at, spec, settings, examined) VALUES (?, ?, ?, ?, ?, ?)",
-            *(job.id, str(job.vendor), job.history.created_at, to_json(job.spec).decode(), settings),
+            "INSERT INTO jobs (id, vendor, created_at, listed_at, spec, settings, faults, examined) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            *(job.id, str(job.vendor), job.history.created_at, listed_at, to_json(job.spec).decode(), settings),
+            to_json([fault.to_json() for fault in job.faults]).decode(),
             to_json(job.examined).decode() if job.examined else None,
         )
 
     def job(self, vendor: Vendor, job_id: str) -> Job | None:
         """The job, or None where there is none (any more)."""
-        row = self._row("SELECT * FROM jobs WHERE id = ? AND vendor = ? AND NOT deleted", job_id, str(vendor))
+        sql = "SELECT * FROM jobs WHERE id = ? AND vendor = ? AND NOT deleted AND created_at <= ?"
+        row = self._row(sql, job_id, str(vendor), self._now())
         return _job(row) if row else None
 
     def any_job(self, job_id: str) -> Job | None:
@@ -139,11 +157,19 @@ class Store:
         self, vendor: Vendor, *, limit: int = -1, before: int | None = None, after: int | None = None
     ) -> list[Job]:
         """Jobs newest first: those older than the job with number `before`, or those just newer than `after`."""
+        shown = "SELECT * FROM jobs WHERE vendor = ? AND NOT deleted AND listed_at <= ?"
+        values = (str(vendor), self._now())
         if after is not None:
-            sql = "SELECT * FROM jobs WHERE vendor = ? AND NOT deleted AND seq > ? ORDER BY seq LIMIT ?"
-            return [_job(row) for row in reversed(self._rows(sql, str(vendor), after, limit))]
-        sql = "SELECT * FROM jobs WHERE vendor = ? AND NOT deleted AND (? IS NULL OR seq < ?) ORDER BY seq DESC LIMIT ?"
-        return [_job(row) for row in self._rows(sql, str(vendor), before, before, limit)]
+            rows = self._rows(f"{shown} AND seq > ? ORDER BY seq LIMIT ?", *values, after, limit)
+            return [_job(row) for row in reversed(rows)]
+        rows = self._rows(
+            f"{shown} AND (? IS NULL OR seq < ?) ORDER BY seq DESC LIMIT ?", *values, before, before, limit
+        )
+        return [_job(row) for row in rows]
+
+    def all_jobs(self, vendor: Vendor) -> list[Job]:
+        """Every job that is not deleted, seen or not."""
+        return [_job(row) for row in self._rows("SELECT * FROM jobs WHERE vendor = ? AND NOT deleted", str(vendor))]
 
     def count_poll(self, job_id: str, now: float, *, ends_at: int | None) -> None:
         """One GET of the job more, unless it was cancelled; `ends_at` is the number of the poll that ends it."""
@@ -227,6 +253,27 @@ class Store:
         """All counters by (vendor, name)."""
         return {(row["vendor"], row["name"]): row["value"] for row in self._rows("SELECT * FROM counters")}
 
+    # Faults
+
+    def faults(self) -> list[tuple[int, dict[str, Any], int, int]]:
+        """Number, JSON form, occasions and strikes of each fault that is set, in order."""
+        rows = self._rows("SELECT * FROM faults ORDER BY number")
+        return [(row["number"], from_json(row["fault"]), row["occasions"], row["strikes"]) for row in rows]
+
+    def add_fault(self, document: dict[str, Any]) -> int:
+        """Remember a fault after all others; its number."""
+        rows = self._rows("INSERT INTO faults (fault) VALUES (?) RETURNING number", to_json(document).decode())
+        number: int = rows[0]["number"]
+        return number
+
+    def count_fault(self, number: int, occasions: int, strikes: int) -> None:
+        """Remember how often a fault could have struck, and has."""
+        self._rows("UPDATE faults SET occasions = ?, strikes = ? WHERE number = ?", occasions, strikes, number)
+
+    def drop_fault(self, number: int) -> None:
+        """Forget a fault."""
+        self._rows("DELETE FROM faults WHERE number = ?", number)
+
     def put_setting(self, name: str, value: Any) -> None:
         """Remember a value of the emulator itself."""
         self._rows("INSERT OR REPLACE INTO settings VALUES (?, ?)", name, to_json(value).decode())
@@ -255,6 +302,7 @@ def _job(row: sqlite3.Row) -> Job:
         examined=examined,
         settled=from_json(row["settled"]) if row["settled"] else None,
         deleted=bool(row["deleted"]),
+        faults=parse_faults(from_json(row["faults"])),
     )
 
 

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from batchwright.emulator.asks import Ask, tokens
 from batchwright.emulator.engine import Phase, View
+from batchwright.emulator.faults.answers import answer_under
+from batchwright.emulator.faults.lines import is_without_credit
+from batchwright.emulator.faults.registry import Scope
 from batchwright.emulator.responders import respond
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from batchwright.emulator.vendor import Vendor
+    from batchwright.emulator.faults.rules import Fault
     from batchwright.emulator.store import Job, StoredFile
+    from batchwright.emulator.vendor import Vendor
 
 
 class Fate(StrEnum):
@@ -66,6 +70,8 @@ class Outcome:
     fate: Fate
     text: str | None = None
     """The answer, where there is one."""
+    cut: bool = False
+    """Whether the answer ran into its token limit."""
 
     @property
     def input_tokens(self) -> int:
@@ -97,6 +103,9 @@ class Dialect(Protocol):
     keeps_partial_results: bool
     """Whether cancelled and expired jobs have results."""
 
+    out_of_credit: Any
+    """How a request is refused (`Reading.refusal`) for want of credit."""
+
     def examine(self, job: Job, lines: Iterable[bytes]) -> Examination:
         """Look at the input as a whole, when the vendor does."""
 
@@ -125,6 +134,8 @@ def outcomes(job: Job, dialect: Dialect, path: Path, view: View) -> Iterator[Out
     unreached = Fate.CANCELLED if view.phase is Phase.CANCELLED else Fate.EXPIRED
     for position, line in _in_order(path, job.settings.order(total)):
         reading = dialect.read(job, line)
+        if is_without_credit(job.faults, position) and position < reached:
+            reading = Reading(key=reading.key, refusal=dialect.out_of_credit, echo=reading.echo)
         if position >= reached:
             yield Outcome(position=position, reading=reading, fate=unreached)
         elif reading.ask is None:
@@ -132,8 +143,13 @@ def outcomes(job: Job, dialect: Dialect, path: Path, view: View) -> Iterator[Out
         elif job.settings.fails(position):
             yield Outcome(position=position, reading=reading, fate=Fate.FAILED)
         else:
-            text = respond(reading.ask, job.settings.responder)
-            yield Outcome(position=position, reading=reading, fate=Fate.ANSWERED, text=text)
+            answer = answer_under(_on_answer(job, position), respond(reading.ask, job.settings.responder))
+            yield Outcome(position=position, reading=reading, fate=Fate.ANSWERED, text=answer.text, cut=answer.cut)
+
+
+def _on_answer(job: Job, position: int) -> list[Fault]:
+    """The faults of the job that strike the answer to its request at `position`."""
+    return [fault for fault in job.faults if fault.kind.scope is Scope.ANSWER and fault.chooses(position)]
 
 
 def _in_order(path: Path, order: range | list[int]) -> Iterator[tuple[int, bytes]]:
@@ -171,27 +187,30 @@ class Tally:
 
 
 class ResultFiles:
-    """The result files of a job, made when the first line for them comes and complete when closed."""
+    """The result files of a job, made when the first result for them comes and complete when closed."""
 
     def __init__(self, folder: Path, *, ends_with_newline: bool) -> None:
         self._folder = folder
         self._ends_with_newline = ends_with_newline
         self._open: dict[Part, BinaryIO] = {}
+        self._begun: set[Part] = set()
 
-    def write(self, part: Part, line: bytes) -> None:
-        """Add a line (without its end)."""
+    def write(self, part: Part, lines: Iterable[bytes]) -> None:
+        """Add lines (without their ends); where there are none, the file is there all the same."""
         file = self._open.get(part)
         if file is None:
             file = self._open[part] = (self._folder / f"{part}.partial").open("wb", buffering=1 << 20)
-        else:
-            file.write(b"\n")
-        file.write(line)
+        for line in lines:
+            if part in self._begun:
+                file.write(b"\n")
+            self._begun.add(part)
+            file.write(line)
 
     def finish(self) -> dict[str, int]:
         """Close the files, give them their names `<part>.jsonl`, and return their sizes in bytes by part."""
         sizes = {}
         for part, file in self._open.items():
-            if self._ends_with_newline:
+            if self._ends_with_newline and part in self._begun:
                 file.write(b"\n")
             sizes[str(part)] = file.tell()
             file.close()

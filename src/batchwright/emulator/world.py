@@ -12,20 +12,25 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic_core import to_json
-
+from batchwright.emulator.clock import Clock
 from batchwright.emulator.engine import History, Phase, View, view
+from batchwright.emulator.faults.answers import Answer, answer_under
+from batchwright.emulator.faults.book import FaultBook
+from batchwright.emulator.faults.jobs import birth_under, settings_under, view_under
+from batchwright.emulator.faults.lines import ends_without_newline, lines_under
+from batchwright.emulator.http import LateCommitError
 from batchwright.emulator.journal import Journal
 from batchwright.emulator.responders import respond
 from batchwright.emulator.scenario import Scenario
-from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.store import Job, Store
+from batchwright.emulator.vendor import Operation, Vendor
 from batchwright.emulator.work import Dialect, Examination, Outcome, ResultFiles, Tally, lines_of, outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from batchwright.emulator.asks import Ask
+    from batchwright.emulator.faults.rules import Fault
 
 COUNTERS = ("creates", "requests", "polls", "lists", "cancels", "uploads", "downloads", "live")
 """What `/_emulator/stats` counts for each vendor."""
@@ -47,7 +52,8 @@ class Look:
 class World:
     """The state of the emulator, in `data_dir` (None: a temporary directory, removed when closed or forgotten).
 
-    `scenario` None means the one remembered in `data_dir`, or the default. Methods may be called from several threads;
+    `scenario` None means the one remembered in `data_dir`, or the default. `faults` come after the scenario's own, and
+    in place of remembered ones. Methods may be called from several threads;
     those that read a job's input (`look`, `add_job`) block as long as that takes.
     """
 
@@ -57,21 +63,25 @@ class World:
         *,
         dialects: Mapping[Vendor, Dialect],
         scenario: Scenario | None = None,
+        faults: Iterable[Fault] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
+        faults = tuple(faults)
         temporary = data_dir is None
         self.data_dir = Path(tempfile.mkdtemp(prefix="batchwright-emulator-")) if data_dir is None else data_dir
         for folder in ("files", "jobs", "incoming"):
             (self.data_dir / folder).mkdir(parents=True, exist_ok=True)
-        self.store = Store(self.data_dir / "state.sqlite3")
+        self._clock = Clock(clock)
+        self.store = Store(self.data_dir / "state.sqlite3", now=self._clock.now)
         self.journal = Journal(self.data_dir / "log.jsonl")
         self._dialects = dialects
-        self._clock = clock
         self._settling = threading.Lock()
-        self._offset: float = self.store.setting("clock_offset") or 0.0
+        self._clock.offset = self.store.setting("clock_offset") or 0.0
+        self.faults = FaultBook(self.store)
+        set_before = () if scenario is None else scenario.faults
         if scenario is None:
             scenario = Scenario.parse(self.store.setting("scenario") or {})
-        self.use_scenario(scenario)
+        self.use_scenario(replace(scenario, faults=(*set_before, *faults)) if faults else scenario)
         self._finalizer = weakref.finalize(
             self, _release, self.store, self.journal, self.data_dir if temporary else None
         )
@@ -84,17 +94,21 @@ class World:
 
     def now(self) -> float:
         """Seconds since 1970 by the emulator's clock: real time and a settable offset."""
-        return self._clock() + self._offset
+        return self._clock.now()
+
+    def wall(self) -> float:
+        """Seconds since 1970 for whoever is not in the emulator's time, such as a client that waits."""
+        return self._clock.real()
 
     @property
     def clock_offset(self) -> float:
         """Seconds by which the emulator's clock is ahead."""
-        return self._offset
+        return self._clock.offset
 
     def advance_clock(self, seconds: float) -> None:
         """Move the clock."""
-        self._offset += seconds
-        self.store.put_setting("clock_offset", self._offset)
+        self._clock.offset += seconds
+        self.store.put_setting("clock_offset", self._clock.offset)
 
     @property
     def scenario(self) -> Scenario:
@@ -102,32 +116,54 @@ class World:
         return self._scenario
 
     def use_scenario(self, scenario: Scenario) -> None:
-        """Change what the services do; jobs that exist keep the settings they were created with."""
+        """Change what the services do; jobs that exist keep the settings and faults they were created with."""
         self._scenario = scenario
         self.store.put_setting("scenario", scenario.to_json())
+        self.faults.use(scenario.faults, {vendor: scenario.of(vendor).seed for vendor in Vendor})
 
     def reset(self) -> None:
-        """Forget jobs, files, counters, log and clock offset; the scenario stays."""
+        """Forget jobs, files, counters, log and clock offset; the scenario and its faults stay."""
         with self._settling:
             self.store.clear()
             self.journal.clear()
-            self._offset = 0.0
+            self._clock.offset = 0.0
+            self.faults.restart()
             self.use_scenario(self._scenario)
             for folder in ("files", "jobs", "incoming"):
                 shutil.rmtree(self.data_dir / folder, ignore_errors=True)
                 (self.data_dir / folder).mkdir()
 
+    # Faults
+
+    def strike(self, vendor: Vendor, operation: Operation) -> Fault | None:
+        """The fault that strikes this call of the vendor."""
+        fault = self.faults.on_call(vendor, operation)
+        if fault is not None:
+            self._note(vendor, (fault,), operation=str(operation))
+        return fault
+
+    def set_faults(self, faults: tuple[Fault, ...]) -> list[dict[str, Any]]:
+        """Change the scenario's faults, and show what is set; see `FaultBook.use` for which go on counting."""
+        self.use_scenario(replace(self._scenario, faults=faults))
+        return self.faults.show()
+
+    def _note(self, vendor: Vendor, faults: Iterable[Fault], **where: str) -> None:
+        for fault in faults:
+            self.journal.write(self.now(), vendor, "fault", name=fault.name, **where)
+
     # Answers
 
-    def answer(self, vendor: Vendor, ask: Ask) -> str:
-        """The text of a live answer. Every live answer of every vendor passes through here."""
-        text = respond(ask, self.scenario.of(vendor).responder)
+    def answer(self, vendor: Vendor, ask: Ask) -> Answer:
+        """A live answer. Every live answer of every vendor passes through here."""
+        faults = self.faults.on_live(vendor)
+        self._note(vendor, faults, operation=str(Operation.LIVE))
+        answer = answer_under(faults, respond(ask, self.scenario.of(vendor).responder))
         self.store.count(vendor, "live")
         if self.scenario.log_bodies:
             now = self.now()
             self.journal.write(now, vendor, "request", job=None, custom_id=None, model=ask.model, prompt=ask.prompt)
-            self.journal.write(now, vendor, "answer", job=None, custom_id=None, fate="answered", text=text)
-        return text
+            self.journal.write(now, vendor, "answer", job=None, custom_id=None, fate="answered", text=answer.text)
+        return answer
 
     # Jobs
 
@@ -145,11 +181,16 @@ class World:
         spec: dict[str, Any],
         now: float,
         examined: Examination | None = None,
+        inline: bool = False,
     ) -> Job:
         """Commit a job whose requests are the lines of `source`; it keeps its own link to them.
 
-        `examined` is given by vendors that look at the whole input before they accept it.
+        `examined` is given by vendors that look at the whole input before they accept it; `inline` is whether the
+        results come with the job, and not as a file. Raises `LateCommitError` where the job comes into being later.
         """
+        faults = self.faults.on_job(vendor, in_file=not inline)
+        self._note(vendor, faults, job=job_id)
+        birth = birth_under(faults, now)
         folder = self.folder_of(job_id)
         folder.mkdir()
         try:
@@ -159,23 +200,26 @@ class World:
         job = Job(
             id=job_id,
             vendor=vendor,
-            history=History(created_at=now),
-            settings=self.scenario.of(vendor),
+            history=History(created_at=birth.created_at),
+            settings=settings_under(faults, self.scenario.of(vendor)),
             spec={**spec, "requests": requests},
             examined=asdict(examined) if examined else None,
+            faults=faults,
         )
         with self.store.transaction():
-            self.store.add_job(job)
+            self.store.add_job(job, listed_at=birth.listed_at)
             self.store.count(vendor, "creates")
             self.store.count(vendor, "requests", requests)
         if self.scenario.log_bodies:
             self.journal.write(now, vendor, "requests", job=job_id)
+        if birth.lost_to is not None:
+            raise LateCommitError(silent=birth.lost_to.word("answer") == "drop")
         return job
 
     def active_jobs(self, vendor: Vendor) -> int:
         """How many jobs of the vendor have not ended."""
         now = self.now()
-        return sum(not view(job.history, job.settings, now).phase.ended for job in self.store.jobs(vendor))
+        return sum(not view(job.history, job.settings, now).phase.ended for job in self.store.all_jobs(vendor))
 
     def poll(self, vendor: Vendor, job_id: str) -> Look | None:
         """A GET of the job by its owner: counts as a poll."""
@@ -201,7 +245,7 @@ class World:
             seen = view(job.history, job.settings, now)
         if seen.phase.ended and seen.phase is not Phase.FAILED and job.examined and job.settled is None:
             job = self._settled(job, seen)
-        return Look(job=job, view=seen)
+        return Look(job=job, view=view_under(job.faults, seen))
 
     def _examined(self, job: Job) -> Job:
         with self._settling:
@@ -234,12 +278,13 @@ class World:
         if seen.phase is not Phase.SUCCEEDED and not dialect.keeps_partial_results:
             return asdict(tally) | {"bytes": {}}
         folder = self.folder_of(job.id)
-        files = ResultFiles(folder, ends_with_newline=dialect.ends_with_newline)
+        with_newline = dialect.ends_with_newline and not ends_without_newline(job.faults)
+        files = ResultFiles(folder, ends_with_newline=with_newline)
         try:
             for outcome in outcomes(job, dialect, folder / "input.jsonl", seen):
                 tally.add(outcome)
                 part, document = dialect.write(job, outcome, seen.ended_at or 0.0)
-                files.write(part, to_json(document))
+                files.write(part, lines_under(job.faults, outcome.position, document))
             return asdict(tally) | {"bytes": files.finish()}
         except BaseException:
             files.abandon()

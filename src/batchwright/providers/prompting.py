@@ -9,6 +9,7 @@ import re
 import secrets
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -52,8 +53,11 @@ class PromptMethods(Provider):
 
     filter_json: bool
     """Whether answers are parsed unless a call says so itself."""
-    _filters: dict[str, bool]
-    """What was asked for each job made here; another process falls back to `filter_json`."""
+
+    @cached_property
+    def _filters(self) -> dict[str, bool]:
+        """What was asked for each job made here; another process falls back to `filter_json`."""
+        return {}
 
     @abstractmethod
     def health_check(self) -> bool:

@@ -70,7 +70,6 @@ class VendorProvider(PromptMethods, Provider):
         )
         self._base_url = (credentials.base_url or self.BASE_URL).rstrip("/")
         self._calls = Calls(provider_name=self.name, secrets=(key,))
-        self._filters: dict[str, bool] = {}
         self._connect(key, http_client=http_client, timeout=timeout)
 
     def _connect(self, key: str, *, http_client: httpx2.Client | None, timeout: float) -> None:

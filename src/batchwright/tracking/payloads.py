@@ -174,7 +174,7 @@ class JobFolders:
         with _explained("make", folder):
             make_folder(self.root)
             ignore = self.root / ".gitignore"
-            if not ignore.exists():
+            if not ignore.exists() or not ignore.stat().st_size:  # an empty one is left by a process killed here
                 ignore.write_text("*\n", encoding="ascii")
             make_folder(folder)
         if folder.is_symlink():

@@ -169,6 +169,26 @@ def test_without_tags_somebody_elses_job_of_the_same_size_is_told_by_its_answers
     assert len(house.provider.jobs) == 2
 
 
+def test_a_list_that_lacks_a_job_known_to_exist_does_not_prove_another_one_absent(house):
+    house.provider._polls_until_done = 1000
+    _, (lost, known) = house.plan(jobs_per=JobsPer.DOCUMENT)
+    lose_the_answer(house, created=True)
+    for job in (lost, known):
+        list(house.engine.submit_all([job]))
+    listing = house.provider.list_jobs
+    house.provider.list_jobs = lambda since: iter(())
+    for _ in range(3):
+        house.look()
+        house.clock.advance(GRACE + 1)
+    unresolved = house.store.get(lost.job_id)
+    assert unresolved.state is JobState.SUBMITTING
+    assert f"it does not show {known.job_id} either" in unresolved.last_error
+    house.provider.list_jobs = listing
+    house.look()
+    assert house.store.get(lost.job_id).job_name is not None
+    assert len(house.provider.jobs) == 2
+
+
 def test_without_tags_jobs_that_other_records_have_are_no_candidates(house):
     untagged(house)
     house.create(jobs_per=JobsPer.DOCUMENT)

@@ -57,7 +57,7 @@ def _line(record: JobRecord, *, show_errors: bool) -> Sequence[str]:
         record.provider_state if record.state is JobState.IN_PROGRESS and record.provider_state else record.state.value,
         record.provider_name,
         _progress(record),
-        f"{record.created_at:%Y-%m-%d %H:%M}",
+        f"{record.created_at:%Y-%m-%d %H:%MZ}",
         until(record),
         where(record) + error,
     )

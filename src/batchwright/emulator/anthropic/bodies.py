@@ -164,15 +164,18 @@ def _text(content: Any) -> str:
     )
 
 
-def message_of(ask: Ask, text: str, *, seed: str, service_tier: str) -> dict[str, Any]:
-    """The message that carries `text`; `seed` decides its id, `service_tier` is `standard` or `batch`."""
+def message_of(ask: Ask, text: str, *, seed: str, service_tier: str, cut: bool = False) -> dict[str, Any]:
+    """The message that carries `text`; `seed` decides its id, `service_tier` is `standard` or `batch`.
+
+    `cut` tells of the token limit. An empty answer has no content block: the service refuses empty ones.
+    """
     return {
         "id": f"msg_01{derived_base58(22, 'message', seed)}",
         "type": "message",
         "role": "assistant",
         "model": ask.model,
-        "content": [{"type": "text", "text": text}],
-        "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": text}] if text else [],
+        "stop_reason": "max_tokens" if cut else "end_turn",
         "stop_sequence": None,
         "usage": {
             "input_tokens": tokens(ask.prompt),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json, to_json
 
 from batchwright.emulator.anthropic.bodies import ask_of, complaint, message_of
-from batchwright.emulator.anthropic.errors import invalid
+from batchwright.emulator.anthropic.errors import invalid, out_of_credit
 from batchwright.emulator.json_members import members
 from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.work import Examination, Fate, Outcome, Part, Reading
@@ -28,6 +28,7 @@ class AnthropicDialect:
     vendor = Vendor.ANTHROPIC
     ends_with_newline = False
     keeps_partial_results = True
+    out_of_credit = out_of_credit().body["error"]["message"]
 
     def examine(self, job: Job, lines: Iterable[bytes]) -> Examination:
         """Nothing is refused after create."""
@@ -59,7 +60,10 @@ class AnthropicDialect:
         if ask is None or outcome.text is None:
             return _errored("api_error", "Internal server error")
         seed = f"{job.id}/{outcome.position}"
-        return {"type": "succeeded", "message": message_of(ask, outcome.text, seed=seed, service_tier="batch")}
+        return {
+            "type": "succeeded",
+            "message": message_of(ask, outcome.text, seed=seed, service_tier="batch", cut=outcome.cut),
+        }
 
     def result_files(self, job: Job, sizes: Mapping[str, int], at: float) -> list[StoredFile]:
         """Results are not files at Anthropic."""

@@ -28,6 +28,14 @@ def not_found(message: str) -> RefusedError:
     return refused(404, "not_found_error", message, retry=False)
 
 
+def out_of_credit() -> RefusedError:
+    """The account's credit is used up, as a real results file shows it: of the type of wrong requests."""
+    return invalid(
+        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or "
+        "purchase credits."
+    )
+
+
 def new_request_id() -> str:
     """The id of one HTTP request."""
     return random_base58("req_01")

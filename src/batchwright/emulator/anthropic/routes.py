@@ -6,17 +6,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import Route
 
 from batchwright.emulator.anthropic.bodies import NEW_VERSION, OLD_VERSION, ask_of, complaint, message_of
 from batchwright.emulator.anthropic.dialect import split_requests
 from batchwright.emulator.anthropic.errors import invalid, new_request_id, not_found, refused
 from batchwright.emulator.engine import Phase
+from batchwright.emulator.faults.documents import document_under
 from batchwright.emulator.http import (
     BodyTooLargeError,
     MalformedBodyError,
     bearer_token,
-    guarded,
     json_reply,
     receive_body,
     receive_json,
@@ -24,16 +23,17 @@ from batchwright.emulator.http import (
     send_file,
 )
 from batchwright.emulator.identifiers import random_base58
-from batchwright.emulator.vendor import Vendor
+from batchwright.emulator.routing import Endpoint, routes_of
+from batchwright.emulator.vendor import Operation, Vendor
 from batchwright.emulator.work import Examination
 from batchwright.emulator.world import Look
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import Route
 
     from batchwright.emulator.store import Job
     from batchwright.emulator.world import World
@@ -46,25 +46,20 @@ _POLL_AGAIN_S = "10"
 def routes(world: World) -> list[Route]:
     """The routes below `/anthropic`."""
     service = _Anthropic(world)
-    table: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
-        ("POST", "/v1/messages/batches", service.create),
-        ("GET", "/v1/messages/batches", service.list_batches),
-        ("GET", "/v1/messages/batches/{id}", service.get),
-        ("DELETE", "/v1/messages/batches/{id}", service.delete),
-        ("POST", "/v1/messages/batches/{id}/cancel", service.cancel),
-        ("GET", "/v1/messages/batches/{id}/results", service.results),
-        ("POST", "/v1/messages", service.message),
-        ("GET", "/v1/models", service.models),
-        ("*", "/{rest:path}", service.unknown),
+    table: list[Endpoint] = [
+        ("POST", "/v1/messages/batches", service.create, Operation.CREATE),
+        ("GET", "/v1/messages/batches", service.list_batches, Operation.LIST),
+        ("GET", "/v1/messages/batches/{id}", service.get, Operation.GET),
+        ("DELETE", "/v1/messages/batches/{id}", service.delete, None),
+        ("POST", "/v1/messages/batches/{id}/cancel", service.cancel, Operation.CANCEL),
+        ("GET", "/v1/messages/batches/{id}/results", service.results, Operation.DOWNLOAD),
+        ("POST", "/v1/messages", service.message, Operation.LIVE),
+        ("GET", "/v1/models", service.models, None),
+        ("*", "/{rest:path}", service.unknown, None),
     ]
-    return [
-        Route(
-            path,
-            guarded(handler, authorise=_authorise, headers=lambda: {"request-id": new_request_id()}),
-            methods=["GET", "POST", "DELETE", "PUT", "PATCH"] if method == "*" else [method],
-        )
-        for method, path, handler in table
-    ]
+    return routes_of(
+        world, Vendor.ANTHROPIC, table, authorise=_authorise, headers=lambda: {"request-id": new_request_id()}
+    )
 
 
 def _authorise(request: Request) -> None:
@@ -183,7 +178,7 @@ class _Anthropic:
     async def results(self, request: Request) -> Response:
         look = await run_in_threadpool(self._world.look, self._job(request))
         job = look.job
-        if not look.view.phase.ended or _archived_at(job, self._world.now()) is not None:
+        if not look.view.phase.ended or _archived_at(look, self._world.now()) is not None:
             raise not_found(f"Message Batch {job.id} has no available results.")
         self._store.count(Vendor.ANTHROPIC, "downloads")
         path = self._world.folder_of(job.id) / "output.jsonl"
@@ -201,8 +196,9 @@ class _Anthropic:
         if wrong is not None:
             raise invalid(wrong)
         ask = ask_of(params)
-        text = self._world.answer(Vendor.ANTHROPIC, ask)
-        return json_reply(message_of(ask, text, seed=random_base58(""), service_tier="standard"))
+        answer = self._world.answer(Vendor.ANTHROPIC, ask)
+        seed = random_base58("")
+        return json_reply(message_of(ask, answer.text, seed=seed, service_tier="standard", cut=answer.cut))
 
     async def models(self, _request: Request) -> Response:
         models = [
@@ -225,10 +221,10 @@ def _limit(request: Request) -> int:
 def _batch_document(look: Look, now: float, root: str) -> dict[str, Any]:
     job, seen = look.job, look.view
     created_at = job.history.created_at
-    archived_at = _archived_at(job, now)
+    archived_at = _archived_at(look, now)
     has_results = seen.phase.ended and archived_at is None
     status = {Phase.CANCELLING: "canceling"}.get(seen.phase, "ended" if seen.phase.ended else "in_progress")
-    return {
+    document = {
         "id": job.id,
         "type": "message_batch",
         "processing_status": status,
@@ -240,6 +236,7 @@ def _batch_document(look: Look, now: float, root: str) -> dict[str, Any]:
         "cancel_initiated_at": _moment(seen.cancelling_at),
         "results_url": f"{root}/v1/messages/batches/{job.id}/results" if has_results else None,
     }
+    return document_under(job.faults, document, ended=seen.phase.ended)
 
 
 def _counts(look: Look) -> dict[str, int]:
@@ -256,9 +253,9 @@ def _counts(look: Look) -> dict[str, int]:
     }
 
 
-def _archived_at(job: Job, now: float) -> float | None:
-    at = job.history.created_at + job.settings.limits.results_kept_s
-    return at if now >= at else None
+def _archived_at(look: Look, now: float) -> float | None:
+    at = look.job.history.created_at + look.job.settings.limits.results_kept_s
+    return at if look.view.phase.ended and now >= at else None
 
 
 def _moment(at: float | None) -> str | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 Value = float | str | bool | tuple[int, ...]
 
@@ -40,45 +43,22 @@ class Parameter:
 
     def read(self, given: Any) -> Value:
         """The value that was meant. Raises `ValueError` with what is expected."""
-        return read_value(self.takes, given, self.choices)
+        if self.takes is not Takes.CHOICE:
+            return read_value(self.takes, given)
+        if given not in self.choices:
+            raise ValueError(f"one of {', '.join(self.choices)}")
+        return str(given)
 
 
-def read_value(takes: Takes, given: Any, choices: tuple[str, ...] = ()) -> Value:
-    """The value of a kind that `given` (JSON, or the text of a flag) means. Raises `ValueError`."""
-    match takes:
-        case Takes.SECONDS:
-            return _number(given, "a number of seconds, at least 0", most=math.inf)
-        case Takes.SHARE:
-            return _number(given, "a number from 0 to 1", most=1.0)
-        case Takes.COUNT:
-            return _count(given)
-        case Takes.POSITIONS:
-            items = given.split("+") if isinstance(given, str) else given
-            if not isinstance(items, list | tuple):
-                raise ValueError("a list of whole numbers, in a flag 0+3")
-            return tuple(_count(item) for item in items)
-        case Takes.SWITCH:
-            if given in ("true", "false"):
-                return bool(given == "true")
-            if not isinstance(given, bool):
-                raise ValueError("true or false")
-            return given
-        case Takes.CHOICE:
-            if given not in choices:
-                raise ValueError(f"one of {', '.join(choices)}")
-            return str(given)
-        case Takes.WORD:
-            if not isinstance(given, str) or not given:
-                raise ValueError("a word")
-            return given
+def read_value(takes: Takes, given: Any) -> Value:
+    """The value, other than a choice, that `given` (JSON, or the text of a flag) means. Raises `ValueError`."""
+    return _READERS[takes](given)
 
 
 def _number(given: Any, expected: str, *, most: float) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float | str):
-        raise ValueError(expected)  # noqa: TRY004 - one kind of error for every wrong value
     try:
-        number = float(given)
-    except (ValueError, OverflowError):
+        number = math.nan if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(expected) from None
     if not math.isfinite(number) or not 0 <= number <= most:
         raise ValueError(expected)
@@ -91,3 +71,32 @@ def _count(given: Any) -> int:
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise ValueError("a whole number, at least 0")
     return given
+
+
+def _positions(given: Any) -> tuple[int, ...]:
+    items = given.split("+") if isinstance(given, str) else given
+    if isinstance(items, list | tuple):
+        return tuple(_count(item) for item in items)
+    raise ValueError("a list of whole numbers, in a flag 0+3")
+
+
+def _switch(given: Any) -> bool:
+    if isinstance(given, bool) or given in ("true", "false"):
+        return given is True or given == "true"
+    raise ValueError("true or false")
+
+
+def _word(given: Any) -> str:
+    if isinstance(given, str) and given:
+        return given
+    raise ValueError("a word")
+
+
+_READERS: Mapping[Takes, Callable[[Any], Value]] = {
+    Takes.SECONDS: lambda given: _number(given, "a number of seconds, at least 0", most=math.inf),
+    Takes.SHARE: lambda given: _number(given, "a number from 0 to 1", most=1.0),
+    Takes.COUNT: _count,
+    Takes.POSITIONS: _positions,
+    Takes.SWITCH: _switch,
+    Takes.WORD: _word,
+}

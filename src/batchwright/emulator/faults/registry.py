@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from batchwright.emulator.faults.parameters import Parameter, Takes
 from batchwright.emulator.vendor import Operation, Vendor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Scope(StrEnum):
@@ -38,11 +41,13 @@ class FaultKind:
     """Whether it is about the bytes of a results file, which Gemini's inline jobs do not have."""
 
 
+_NONE: Mapping[str, Parameter] = MappingProxyType({})
 _ALL = tuple(Vendor)
 _OPENAI, _ANTHROPIC, _GEMINI = ((vendor,) for vendor in Vendor)
 _CALLS = tuple(Operation)
 _CREATE, _LIST, _DOWNLOAD = (Operation.CREATE,), (Operation.LIST,), (Operation.DOWNLOAD,)
 _LOOKS = (Operation.GET, Operation.LIST, Operation.CANCEL)
+_RESULTS = (*_LOOKS, *_DOWNLOAD)
 _LATE_S, _RETRY_S = 30.0, 7.0
 
 
@@ -74,27 +79,37 @@ _WHICH = {
 
 def _call(
     says: str,
+    parameters: Mapping[str, Parameter] = _NONE,
+    *,
     vendors: tuple[Vendor, ...] = _ALL,
     where: tuple[Operation, ...] = _CALLS,
-    **parameters: Parameter,
 ) -> FaultKind:
     return FaultKind(says=says, vendors=vendors, where=where, scope=Scope.CALL, parameters=parameters)
 
 
-def _job(says: str, vendors: tuple[Vendor, ...], where: tuple[Operation, ...], **parameters: Parameter) -> FaultKind:
+def _job(
+    says: str,
+    parameters: Mapping[str, Parameter] = _NONE,
+    *,
+    vendors: tuple[Vendor, ...] = _ALL,
+    where: tuple[Operation, ...] = _LOOKS,
+) -> FaultKind:
     return FaultKind(says=says, vendors=vendors, where=where, scope=Scope.JOB, parameters=parameters)
 
 
 def _line(
-    says: str, vendors: tuple[Vendor, ...] = _ALL, *, needs_file: bool = False, chosen: bool = True
+    says: str,
+    parameters: Mapping[str, Parameter] = _WHICH,
+    *,
+    vendors: tuple[Vendor, ...] = _ALL,
+    needs_file: bool = False,
 ) -> FaultKind:
-    parameters = _WHICH if chosen else {}
     return FaultKind(
         says=says, vendors=vendors, where=_DOWNLOAD, scope=Scope.JOB, parameters=parameters, needs_file=needs_file
     )
 
 
-def _answer(says: str, **parameters: Parameter) -> FaultKind:
+def _answer(says: str, parameters: Mapping[str, Parameter] = _NONE) -> FaultKind:
     where = (Operation.DOWNLOAD, Operation.LIVE)
     return FaultKind(says=says, vendors=_ALL, where=where, scope=Scope.ANSWER, parameters={**parameters, **_WHICH})
 
@@ -105,27 +120,26 @@ _CONNECTION = {
         "The connection is closed after the call was carried out, without a byte of answer.",
         where=(Operation.CREATE, Operation.UPLOAD, Operation.CANCEL, Operation.LIVE),
     ),
-    "drop_during": _call("The connection is closed in the middle of the answer.", **_PART),
-    "body_cut": _call("The answer is shorter than its content-length says, and the connection is closed.", **_PART),
+    "drop_during": _call("The connection is closed in the middle of the answer.", _PART),
+    "body_cut": _call("The answer is shorter than its content-length says, and the connection is closed.", _PART),
     "hang": _call(
         "The call is taken and not answered.",
-        **_seconds(0.0, "Seconds of real time until it is carried out and answered; 0: until the caller gives up."),
-        **_switch("committed", "Whether the call is carried out before the wait."),
+        _seconds(0.0, "Seconds of real time until it is carried out and answered; 0: until the caller gives up.")
+        | _switch("committed", "Whether the call is carried out before the wait."),
     ),
 }
 _REFUSALS = {
     "rate_limit": _call("429 that does not say when to come again."),
-    "rate_limit_seconds": _call("429 with `retry-after` in seconds.", **_RETRY_AFTER),
-    "rate_limit_date": _call("429 with `retry-after` as an HTTP date.", **_RETRY_AFTER),
-    "rate_limit_ms": _call("429 with `retry-after-ms`.", vendors=(Vendor.OPENAI, Vendor.ANTHROPIC), **_RETRY_AFTER),
-    "rate_limit_info": _call("429 with a RetryInfo in its body.", vendors=_GEMINI, **_RETRY_AFTER),
-    "server_error": _call("500 in the vendor's words.", **_COMMITTED),
+    "rate_limit_seconds": _call("429 with `retry-after` in seconds.", _RETRY_AFTER),
+    "rate_limit_date": _call("429 with `retry-after` as an HTTP date.", _RETRY_AFTER),
+    "rate_limit_ms": _call("429 with `retry-after-ms`.", _RETRY_AFTER, vendors=(Vendor.OPENAI, Vendor.ANTHROPIC)),
+    "rate_limit_info": _call("429 with a RetryInfo in its body.", _RETRY_AFTER, vendors=_GEMINI),
+    "server_error": _call("500 in the vendor's words.", _COMMITTED),
     "unavailable": _call("503 in the vendor's words, before anything was done."),
     "overloaded": _call("529 in the vendor's words, before anything was done.", vendors=_ANTHROPIC),
     "gateway_error": _call(
         "A page of HTML from something in front of the service.",
-        **_choice("status", "The HTTP status.", "502", "503", "504"),
-        **_COMMITTED,
+        _choice("status", "The HTTP status.", "502", "503", "504") | _COMMITTED,
     ),
     "too_large": _call(
         "The call is refused for its size: 413, at Gemini the 400 that it uses for this.",
@@ -143,93 +157,85 @@ _REFUSALS = {
 _JOBS = {
     "late_create": _job(
         "The answer to create is lost, and the job comes into being only later.",
-        _ALL,
-        (*_CREATE, *_LOOKS),
-        **_seconds(_LATE_S, "Seconds of the emulator's clock until the job is there."),
-        **_choice("answer", "Closed connection or 500.", "drop", "error"),
+        _seconds(_LATE_S, "Seconds of the emulator's clock until the job is there.")
+        | _choice("answer", "Closed connection, or 500.", "drop", "error"),
+        where=(*_CREATE, *_LOOKS),
     ),
     "list_lag": _job(
         "A new job is missing from the list for a while; asked for by its name, it is there.",
-        _ALL,
-        _LIST,
-        **_seconds(_LATE_S, "Seconds of the emulator's clock until it is listed."),
+        _seconds(_LATE_S, "Seconds of the emulator's clock until it is listed."),
+        where=_LIST,
     ),
-    "stuck": _job("The job runs until its window closes, and expires.", _ALL, _LOOKS, **_ANSWERED),
+    "stuck": _job("The job runs until its window closes, and expires.", _ANSWERED),
     "expired": _job(
         "The job expires when it would have been done, with partial results (none at Gemini).",
-        _ALL,
-        (*_LOOKS, *_DOWNLOAD),
-        **_ANSWERED,
+        _ANSWERED,
+        where=_RESULTS,
     ),
     "cancelled": _job(
         "The job ends as cancelled, by somebody else, with partial results (none at Gemini).",
-        _ALL,
-        (*_LOOKS, *_DOWNLOAD),
-        **_ANSWERED,
+        _ANSWERED,
+        where=_RESULTS,
     ),
-    "all_failed": _job("The job ends well, and every one of its requests failed.", _ALL, (*_LOOKS, *_DOWNLOAD)),
-    "token_limit_exceeded": _job("The job fails: too many tokens are enqueued.", _OPENAI, _LOOKS),
+    "all_failed": _job("The job ends well, and every one of its requests failed.", where=_RESULTS),
+    "token_limit_exceeded": _job("The job fails: too many tokens are enqueued.", vendors=_OPENAI),
     "status_jump": _job(
         "The job goes from its first state to its last without showing those between.",
-        (Vendor.OPENAI, Vendor.GEMINI),
-        _LOOKS,
+        vendors=(Vendor.OPENAI, Vendor.GEMINI),
     ),
     "unknown_status": _job(
         "The job is in a state that nobody has heard of.",
-        _ALL,
-        _LOOKS,
-        word=Parameter(takes=Takes.WORD, default="brandnew", says="The state's name."),
-        **_switch("forever", "Whether also when it has ended."),
+        {"word": Parameter(takes=Takes.WORD, default="brandnew", says="The state's name.")}
+        | _switch("forever", "Whether also when it has ended."),
     ),
     "counts_lie": _job(
         "The counts of an ended job are wrong.",
-        _ALL,
-        _LOOKS,
-        **_choice("says", "All zero, or everything answered and nothing failed.", "zero", "all_succeeded"),
+        _choice("says", "All zero, or everything answered and nothing failed.", "zero", "all_succeeded"),
     ),
     "error_file_id": _job(
         "The job says that it has no error file, also if it has one.",
-        _OPENAI,
-        _LOOKS,
-        **_choice("says", "An empty string or null.", "empty", "null"),
+        _choice("says", "An empty string, or null.", "empty", "null"),
+        vendors=_OPENAI,
     ),
-    "no_output_file": _job("The job ends well and names no results.", _ALL, (*_LOOKS, *_DOWNLOAD)),
+    "no_output_file": _job("The job ends well and names no results.", where=_RESULTS),
     "results_late": _job(
         "The job has succeeded, but its results file is 404 for a while.",
-        _GEMINI,
-        _DOWNLOAD,
-        **_seconds(_LATE_S, "Seconds of the emulator's clock until the file is there."),
+        _seconds(_LATE_S, "Seconds of the emulator's clock until the file is there."),
+        vendors=_GEMINI,
+        where=_DOWNLOAD,
     ),
-    "results_gone": _job("The results are gone, as after the time they are kept.", _ALL, (*_LOOKS, *_DOWNLOAD)),
+    "results_gone": _job("The results are gone, as after the time they are kept.", where=_RESULTS),
 }
 _LINES = {
-    "blank_line": _line("A blank line follows a result.", needs_file=True),
+    "blank_line": _line("There is a blank line before a result.", needs_file=True),
     "no_final_newline": _line(
         "The results end without a line end, as Anthropic's always do.",
-        (Vendor.OPENAI, Vendor.GEMINI),
+        _NONE,
+        vendors=(Vendor.OPENAI, Vendor.GEMINI),
         needs_file=True,
-        chosen=False,
     ),
     "invalid_json_line": _line("A result line is cut off in its middle.", needs_file=True),
-    "shuffled": _line("Results come in another order than the requests.", chosen=False),
+    "shuffled": _line("Results come in another order than the requests.", _NONE),
     "missing_line": _line("A request that was answered is in no file."),
     "duplicate_line": _line("A result is there twice."),
     "unknown_line": _line("There is a result for an id that was never sent."),
     "credit_lines": _line("Requests fail for want of credit, in the vendor's form."),
-    "unknown_result_type": _line("A result has a type that nobody has heard of.", _ANTHROPIC),
-    "zero_status_line": _line("A line of the output file has the status code 0.", _OPENAI),
+    "unknown_result_type": _line("A result has a type that nobody has heard of.", vendors=_ANTHROPIC),
+    "zero_status_line": _line("A line of the output file has the status code 0.", vendors=_OPENAI),
 }
 _ANSWERS = {
     "line_separator": _answer("A string in the answer holds U+2028, unescaped."),
-    "cut_answer": _answer("The answer is cut at the token limit, and says so.", **_share("fraction", 0.5, "What is left.")),
+    "cut_answer": _answer(
+        "The answer is cut at the token limit, and says so.", _share("fraction", 0.5, "Share of the text that is left.")
+    ),
     "prose_answer": _answer(
-        "The answer stands in prose.", **_switch("only", "Whether the prose stands in place of the answer.")
+        "The answer stands in prose.", _switch("only", "Whether the prose stands in place of the answer.")
     ),
     "fenced_answer": _answer("The answer stands in a code fence."),
     "trailing_commas": _answer("The answer's JSON has trailing commas."),
     "wrong_shape": _answer(
         "The answer's JSON is of another shape.",
-        **_choice("shape", "One object in place of the list, or objects without their last field.", "object", "fields"),
+        _choice("shape", "One object in place of the list, or objects without their last field.", "object", "fields"),
     ),
     "empty_answer": _answer("The answer is empty."),
 }

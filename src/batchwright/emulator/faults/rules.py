@@ -172,17 +172,16 @@ def _how_often(document: Mapping[str, Any], name: str, key: str) -> Any:
     return value
 
 
-def _targets(
-    document: Mapping[str, Any], name: str, kind: FaultKind
-) -> Iterable[tuple[Vendor, tuple[Operation, ...]]]:
+def _targets(document: Mapping[str, Any], name: str, kind: FaultKind) -> Iterable[tuple[Vendor, tuple[Operation, ...]]]:
     """The vendors that are meant, and for each the operations."""
     provider, wanted = document.get("provider"), _operations(document, name, kind)
     if provider is None:
-        for vendor in kind.vendors:
-            if on := tuple(operation for operation in wanted if operation in OPERATIONS[vendor]):
-                yield vendor, on
+        possible = [(vendor, tuple(o for o in wanted if o in OPERATIONS[vendor])) for vendor in kind.vendors]
+        if not any(on for _vendor, on in possible):
+            raise FaultError(f"{name}: {', '.join(kind.vendors)} has no {wanted[0]}")
+        yield from ((vendor, on) for vendor, on in possible if on)
         return
-    if provider not in set(Vendor):
+    if not isinstance(provider, str) or provider not in set(Vendor):
         raise FaultError(f"{name}: unknown provider {provider!r}; known: {', '.join(Vendor)}")
     vendor = Vendor(provider)
     if vendor not in kind.vendors:
@@ -203,6 +202,7 @@ def _operations(document: Mapping[str, Any], name: str, kind: FaultKind) -> tupl
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list | tuple) or not names:
         raise FaultError(f"{name}: on is a list of {', '.join(kind.where)}")
-    if wrong := next((item for item in names if item not in set(kind.where)), None):
-        raise FaultError(f"{name} cannot strike {wrong!r}; it can {', '.join(kind.where)}")
+    for item in names:
+        if not isinstance(item, str) or item not in set(kind.where):
+            raise FaultError(f"{name} cannot strike {item!r}; it can {', '.join(kind.where)}")
     return tuple(operation for operation in kind.where if operation in names)

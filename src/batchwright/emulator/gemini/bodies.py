@@ -179,12 +179,19 @@ def _check_schema(schema: Any, where: str) -> None:
         _check_schema(inner, f"{where}.any_of[{number}]")
 
 
-def response_of(ask: Ask, text: str, *, seed: str) -> dict[str, Any]:
-    """The response that carries `text`; `seed` decides its id. Thinking is billed as much again as the answer."""
+def response_of(ask: Ask, text: str, *, seed: str, cut: bool = False) -> dict[str, Any]:
+    """The response that carries `text`; `seed` decides its id, `cut` tells of the token limit.
+
+    Thinking is billed as much again as the answer.
+    """
     read, made = tokens(ask.prompt), tokens(text)
     return {
         "candidates": [
-            {"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": "STOP", "index": 0},
+            {
+                "content": {"parts": [{"text": text}], "role": "model"},
+                "finishReason": "MAX_TOKENS" if cut else "STOP",
+                "index": 0,
+            },
         ],
         "usageMetadata": {
             "promptTokenCount": read,

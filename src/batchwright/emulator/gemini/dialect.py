@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from batchwright.emulator.gemini.bodies import ask_of, response_of
-from batchwright.emulator.gemini.errors import INTERNAL, INVALID_ARGUMENT
+from batchwright.emulator.gemini.errors import INTERNAL, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, out_of_credit
 from batchwright.emulator.http import RefusedError
 from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.work import Examination, Fate, Outcome, Part, Reading
@@ -30,6 +30,10 @@ class GeminiDialect:
     vendor = Vendor.GEMINI
     ends_with_newline = True
     keeps_partial_results = False
+    out_of_credit = {  # noqa: RUF012 - a constant
+        "code": RESOURCE_EXHAUSTED,
+        "message": out_of_credit().body["error"]["message"],
+    }
 
     def examine(self, job: Job, lines: Iterable[bytes]) -> Examination:
         """A line that is not a JSON object fails the job; anything else fails its own request only."""
@@ -70,7 +74,7 @@ class GeminiDialect:
             return Part.OUTPUT, reading.echo | {"error": reading.refusal}
         if reading.ask is None or outcome.text is None:
             return Part.OUTPUT, reading.echo | {"error": _INTERNAL_ERROR}
-        response = response_of(reading.ask, outcome.text, seed=f"{job.id}/{outcome.position}")
+        response = response_of(reading.ask, outcome.text, seed=f"{job.id}/{outcome.position}", cut=outcome.cut)
         return Part.OUTPUT, {"response": response} | reading.echo
 
     def result_files(self, job: Job, sizes: Mapping[str, int], at: float) -> list[StoredFile]:

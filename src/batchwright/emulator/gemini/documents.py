@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from batchwright.emulator.engine import Phase
+from batchwright.emulator.faults.documents import document_under
 
 if TYPE_CHECKING:
     from batchwright.emulator.store import Job, StoredFile
@@ -76,14 +77,16 @@ def operation(look: Look, inlined: list[Any] | None, *, has_results: bool = True
     metadata["state"] = _STATE[seen.phase]
     metadata["name"] = job.id
     document: dict[str, Any] = {"name": job.id, "metadata": metadata}
-    if not seen.phase.ended:
-        return document
-    document["done"] = True
+    if seen.phase.ended:
+        document |= _end_of(look, output)
+    return document_under(job.faults, document, ended=seen.phase.ended)
+
+
+def _end_of(look: Look, output: dict[str, Any]) -> dict[str, Any]:
+    job, seen = look.job, look.view
     if seen.phase is Phase.SUCCEEDED:
-        document["response"] = {"@type": _TYPE + "GenerateContentBatchOutput"} | output
-    else:
-        document["error"] = _ERRORS.get(seen.phase) or (job.examined or {"errors": [{}]})["errors"][0]
-    return document
+        return {"done": True, "response": {"@type": _TYPE + "GenerateContentBatchOutput"} | output}
+    return {"done": True, "error": _ERRORS.get(seen.phase) or (job.examined or {"errors": [{}]})["errors"][0]}
 
 
 def _output(job: Job, inlined: list[Any] | None) -> dict[str, Any]:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 INVALID_ARGUMENT = 3
 """google.rpc.Code of a wrong request."""
+RESOURCE_EXHAUSTED = 8
+"""google.rpc.Code of a quota or a credit that is used up."""
 INTERNAL = 13
 """google.rpc.Code of a failure on the service's side."""
 
@@ -42,6 +44,15 @@ def unknown_name(name: str, where: str) -> RefusedError:
     violation = {"field": where, "description": message} if where else {"description": message}
     detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
     return refused(400, "INVALID_ARGUMENT", message, details=[detail])
+
+
+def out_of_credit() -> RefusedError:
+    """The account's prepaid credit is used up."""
+    message = (
+        "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage your "
+        "project and billing."
+    )
+    return refused(429, "RESOURCE_EXHAUSTED", message)
 
 
 def not_found() -> RefusedError:

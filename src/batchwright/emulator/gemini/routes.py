@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import from_json, to_json
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import Route
 
 from batchwright.emulator.engine import Phase
+from batchwright.emulator.faults.jobs import results_at
 from batchwright.emulator.gemini.bodies import ask_of, check_names, field, response_of
 from batchwright.emulator.gemini.documents import file_document, is_too_long, operation, responses_file
 from batchwright.emulator.gemini.errors import invalid, not_found, refused
@@ -16,7 +16,6 @@ from batchwright.emulator.gemini.uploads import Uploads
 from batchwright.emulator.http import (
     BodyTooLargeError,
     MalformedBodyError,
-    guarded,
     json_reply,
     receive_body,
     receive_json,
@@ -24,16 +23,17 @@ from batchwright.emulator.http import (
     send_file,
 )
 from batchwright.emulator.identifiers import random_base36, random_hex
-from batchwright.emulator.vendor import Vendor
+from batchwright.emulator.routing import Endpoint, routes_of
+from batchwright.emulator.vendor import Operation, Vendor
 from batchwright.emulator.work import lines_of
 from batchwright.emulator.world import Look
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import Route
 
     from batchwright.emulator.store import Job, StoredFile
     from batchwright.emulator.world import World
@@ -48,29 +48,22 @@ def routes(world: World) -> list[Route]:
     """The routes below `/gemini`."""
     service, uploads = _Gemini(world), Uploads(world)
     version = "/{version}"
-    table: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
-        ("POST", "/upload/{version}/files", uploads.upload),
-        ("GET", version + "/files", service.list_files),
-        ("GET", version + "/files/{id}:download", service.download),
-        ("GET", version + "/files/{id}", service.get_file),
-        ("DELETE", version + "/files/{id}", service.delete_file),
-        ("POST", version + "/models/{model}:batchGenerateContent", service.create),
-        ("POST", version + "/models/{model}:generateContent", service.generate),
-        ("GET", version + "/models", service.models),
-        ("GET", version + "/batches", service.list_batches),
-        ("GET", version + "/batches/{id}", service.get),
-        ("DELETE", version + "/batches/{id}", service.delete),
-        ("POST", version + "/batches/{id}:cancel", service.cancel),
-        ("*", "/{rest:path}", service.unknown),
+    table: list[Endpoint] = [
+        ("POST", "/upload/{version}/files", uploads.upload, Operation.UPLOAD),
+        ("GET", version + "/files", service.list_files, None),
+        ("GET", version + "/files/{id}:download", service.download, Operation.DOWNLOAD),
+        ("GET", version + "/files/{id}", service.get_file, None),
+        ("DELETE", version + "/files/{id}", service.delete_file, None),
+        ("POST", version + "/models/{model}:batchGenerateContent", service.create, Operation.CREATE),
+        ("POST", version + "/models/{model}:generateContent", service.generate, Operation.LIVE),
+        ("GET", version + "/models", service.models, None),
+        ("GET", version + "/batches", service.list_batches, Operation.LIST),
+        ("GET", version + "/batches/{id}", service.get, Operation.GET),
+        ("DELETE", version + "/batches/{id}", service.delete, None),
+        ("POST", version + "/batches/{id}:cancel", service.cancel, Operation.CANCEL),
+        ("*", "/{rest:path}", service.unknown, None),
     ]
-    return [
-        Route(
-            path,
-            guarded(handler, authorise=_authorise, headers=dict),
-            methods=["GET", "POST", "DELETE", "PUT", "PATCH"] if method == "*" else [method],
-        )
-        for method, path, handler in table
-    ]
+    return routes_of(world, Vendor.GEMINI, table, authorise=_authorise, headers=dict)
 
 
 def _authorise(request: Request) -> None:
@@ -136,7 +129,9 @@ class _Gemini:
         if job is None or responses_file(job) != f"files/{name}" or not self._has_results(job):
             raise not_found()
         look = await run_in_threadpool(self._world.look, job)
-        if look.view.phase is not Phase.SUCCEEDED:
+        if look.view.phase is not Phase.SUCCEEDED or job.struck_by("no_output_file"):
+            raise not_found()
+        if self._world.now() < results_at(job.faults, look.view.ended_at or 0.0):
             raise not_found()
         self._store.count(Vendor.GEMINI, "downloads")
         path = self._world.folder_of(job.id) / "output.jsonl"
@@ -182,7 +177,9 @@ class _Gemini:
             path, count = self._world.data_dir / file.path, file.extra["lines"]
         else:
             path, count = incoming, _write_inline(source.get("requests"), incoming, model)
-        return self._world.add_job(Vendor.GEMINI, job_id, source=path, requests=count, spec=spec, now=now)
+        return self._world.add_job(
+            Vendor.GEMINI, job_id, source=path, requests=count, spec=spec, now=now, inline=not file_name
+        )
 
     def _job(self, request: Request) -> Job:
         job = self._store.job(Vendor.GEMINI, f"batches/{request.path_params['id']}")
@@ -228,8 +225,8 @@ class _Gemini:
         except MalformedBodyError as exc:
             raise invalid(f"Invalid JSON payload received. {exc}") from exc
         ask = ask_of(body, model=f"models/{request.path_params['model']}", in_batch=False)
-        text = self._world.answer(Vendor.GEMINI, ask)
-        return json_reply(response_of(ask, text, seed=random_hex("")))
+        answer = self._world.answer(Vendor.GEMINI, ask)
+        return json_reply(response_of(ask, answer.text, seed=random_hex(""), cut=answer.cut))
 
     async def models(self, _request: Request) -> Response:
         models = [

@@ -14,8 +14,8 @@ from batchwright.emulator.gemini.documents import file_document
 from batchwright.emulator.gemini.errors import invalid, refused
 from batchwright.emulator.http import MalformedBodyError, RefusedError, json_reply, receive_json, root_url
 from batchwright.emulator.identifiers import random_base36, random_id
-from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.store import StoredFile
+from batchwright.emulator.vendor import Vendor
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -103,9 +103,12 @@ def ask_of(endpoint: str, body: Mapping[str, Any]) -> Ask:
     return _READERS[endpoint](body)
 
 
-def answer_body(endpoint: str, body: Mapping[str, Any], ask: Ask, text: str, *, seed: str, at: float) -> dict[str, Any]:
-    """The response body that carries `text`; `seed` decides its ids."""
-    return _WRITERS[endpoint](body, ask, text, seed, int(at))
+def answer_body(
+    endpoint: str, body: Mapping[str, Any], ask: Ask, text: str, *, seed: str, at: float, cut: bool = False
+) -> dict[str, Any]:
+    """The response body that carries `text`; `seed` decides its ids, `cut` tells of the token limit."""
+    document = _WRITERS[endpoint](body, ask, text, seed, int(at))
+    return _CUT[endpoint](document) if cut else document
 
 
 def _checked(body: Any, known: frozenset[str], content: str) -> None:
@@ -315,6 +318,18 @@ def batch_usage(input_tokens: int, output_tokens: int) -> dict[str, Any]:
     }
 
 
+def _chat_cut(document: dict[str, Any]) -> dict[str, Any]:
+    document["choices"][0]["finish_reason"] = "length"
+    return document
+
+
+def _responses_cut(document: dict[str, Any]) -> dict[str, Any]:
+    document["output"][0]["status"] = "incomplete"
+    reason = {"reason": "max_output_tokens"}
+    return document | {"status": "incomplete", "incomplete_details": reason, "completed_at": None}
+
+
+_CUT = {CHAT: _chat_cut, RESPONSES: _responses_cut}
 _READERS: dict[str, Callable[[Mapping[str, Any]], Ask]] = {CHAT: _chat_ask, RESPONSES: _responses_ask}
 _WRITERS: dict[str, Callable[[Mapping[str, Any], Ask, str, str, int], dict[str, Any]]] = {
     CHAT: _chat_answer,

@@ -9,9 +9,9 @@ from pydantic_core import from_json
 from batchwright.emulator.http import RefusedError
 from batchwright.emulator.identifiers import derived_base58, derived_hex
 from batchwright.emulator.openai.bodies import answer_body, ask_of
-from batchwright.emulator.openai.errors import error_body
-from batchwright.emulator.vendor import Vendor
+from batchwright.emulator.openai.errors import error_body, out_of_credit
 from batchwright.emulator.store import StoredFile
+from batchwright.emulator.vendor import Vendor
 from batchwright.emulator.work import Examination, Fate, Outcome, Part, Reading
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from batchwright.emulator.store import Job
 
 _MOST_ERRORS = 100
+_OUT_OF_CREDIT = out_of_credit()
 _NEVER_RAN = {
     Fate.CANCELLED: ("batch_cancelled", "This request was cancelled before it was executed."),
     Fate.EXPIRED: ("batch_expired", "This request could not be executed before the completion window expired."),
@@ -35,6 +36,7 @@ class OpenAIDialect:
     vendor = Vendor.OPENAI
     ends_with_newline = True
     keeps_partial_results = True
+    out_of_credit = (_OUT_OF_CREDIT.status, _OUT_OF_CREDIT.body)
 
     def examine(self, job: Job, lines: Iterable[bytes]) -> Examination:
         """The checks of the `validating` state; any error fails the batch."""
@@ -52,6 +54,12 @@ class OpenAIDialect:
         if total == 0:
             message = "The input file is empty. Please ensure that the batch contains at least one request."
             errors = [{"code": "empty_file", "message": message, "param": None, "line": None}]
+        if job.struck_by("token_limit_exceeded"):
+            message = (
+                f"Enqueued token limit reached for {check.model} in organization org-emulated. Limit: 2,000,000 "
+                "enqueued tokens. Please try again once some in_progress batches have been completed."
+            )
+            errors = [{"code": "token_limit_exceeded", "message": message, "param": None, "line": None}]
         return Examination(total=total, errors=errors, model=check.model)
 
     def read(self, job: Job, line: bytes) -> Reading:
@@ -88,11 +96,12 @@ class OpenAIDialect:
         if reading.ask is None or outcome.text is None:
             return 500, _SERVER_ERROR
         endpoint = job.spec["endpoint"]
-        return 200, answer_body(endpoint, reading.echo, reading.ask, outcome.text, seed=seed, at=at)
+        return 200, answer_body(endpoint, reading.echo, reading.ask, outcome.text, seed=seed, at=at, cut=outcome.cut)
 
     def result_files(self, job: Job, sizes: Mapping[str, int], at: float) -> list[StoredFile]:
         """The output and error files, as the files endpoint shows them."""
-        kept_s = (job.spec.get("output_expires_after") or {}).get("seconds", job.settings.limits.results_kept_s)
+        limit_s = job.settings.limits.results_kept_s
+        kept_s = min(limit_s, (job.spec.get("output_expires_after") or {}).get("seconds", limit_s))
         return [
             StoredFile(
                 id=result_file_id(job, part),

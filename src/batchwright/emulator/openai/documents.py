@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchwright.emulator.engine import Phase
+from batchwright.emulator.faults.documents import document_under
 from batchwright.emulator.openai.bodies import batch_usage
 from batchwright.emulator.openai.dialect import result_file_id
 from batchwright.emulator.work import Part
@@ -47,7 +48,7 @@ def batch_document(look: Look) -> dict[str, Any]:
     job, seen = look.job, look.view
     settled, examined = job.settled or {}, job.examined or {}
     errors = examined.get("errors") if seen.phase is Phase.FAILED else None
-    return {
+    document = {
         "id": job.id,
         "object": "batch",
         "endpoint": job.spec["endpoint"],
@@ -71,12 +72,14 @@ def batch_document(look: Look) -> dict[str, Any]:
         "usage": batch_usage(settled.get("input_tokens", 0), settled.get("output_tokens", 0)),
         "metadata": job.spec["metadata"],
     }
+    return document_under(job.faults, document, ended=seen.phase.ended)
 
 
 def _counts(look: Look) -> dict[str, int]:
     """All zero until the batch runs, and in one that was cancelled or refused before (as real batches show)."""
     job, settled = look.job, look.job.settled
-    total = job.examined["total"] if job.examined and look.view.phase is not Phase.FAILED else 0
+    unseen = {Phase.VALIDATING, Phase.FAILED}
+    total = job.examined["total"] if job.examined and look.view.phase not in unseen else 0
     if settled is None:
         return {"total": total, "completed": int(total * look.view.progress), "failed": 0}
     return {"total": total, "completed": settled["answered"], "failed": settled["refused"] + settled["failed"]}

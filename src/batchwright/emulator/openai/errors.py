@@ -26,6 +26,15 @@ def refused(
     return RefusedError(status, error_body(message, kind=kind, param=param, code=code))
 
 
+def out_of_credit() -> RefusedError:
+    """The account's credit is used up, as a real error file shows it."""
+    message = (
+        "You exceeded your current quota, please check your plan and billing details. For more information on this "
+        "error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors."
+    )
+    return refused(message, status=429, kind="insufficient_quota", code="insufficient_quota")
+
+
 def missing_parameter(name: str) -> RefusedError:
     """A required parameter was left out."""
     return refused(f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter")

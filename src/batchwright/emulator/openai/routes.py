@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import Route
 
 from batchwright.emulator.engine import Phase
 from batchwright.emulator.http import (
@@ -13,7 +12,6 @@ from batchwright.emulator.http import (
     MalformedBodyError,
     RefusedError,
     bearer_token,
-    guarded,
     json_reply,
     receive_form,
     receive_json,
@@ -24,15 +22,15 @@ from batchwright.emulator.openai.bodies import CHAT, RESPONSES, answer_body, ask
 from batchwright.emulator.openai.checks import check_create, check_upload
 from batchwright.emulator.openai.documents import batch_document, file_document, page
 from batchwright.emulator.openai.errors import refused
-from batchwright.emulator.vendor import Vendor
+from batchwright.emulator.routing import Endpoint, routes_of
 from batchwright.emulator.store import StoredFile
+from batchwright.emulator.vendor import Operation, Vendor
 from batchwright.emulator.world import Look
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import Route
 
     from batchwright.emulator.world import World
 
@@ -44,29 +42,22 @@ _MODELS = ("gpt-4o-mini", "gpt-5-mini", "gpt-5.5")
 def routes(world: World) -> list[Route]:
     """The routes below `/openai`."""
     service = _OpenAI(world)
-    table: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
-        ("POST", "/v1/files", service.upload),
-        ("GET", "/v1/files", service.list_files),
-        ("GET", "/v1/files/{id}", service.get_file),
-        ("DELETE", "/v1/files/{id}", service.delete_file),
-        ("GET", "/v1/files/{id}/content", service.download),
-        ("POST", "/v1/batches", service.create),
-        ("GET", "/v1/batches", service.list_batches),
-        ("GET", "/v1/batches/{id}", service.get),
-        ("POST", "/v1/batches/{id}/cancel", service.cancel),
-        ("POST", CHAT, service.chat),
-        ("POST", RESPONSES, service.responses),
-        ("GET", "/v1/models", service.models),
-        ("*", "/{rest:path}", service.unknown),
+    table: list[Endpoint] = [
+        ("POST", "/v1/files", service.upload, Operation.UPLOAD),
+        ("GET", "/v1/files", service.list_files, None),
+        ("GET", "/v1/files/{id}", service.get_file, None),
+        ("DELETE", "/v1/files/{id}", service.delete_file, None),
+        ("GET", "/v1/files/{id}/content", service.download, Operation.DOWNLOAD),
+        ("POST", "/v1/batches", service.create, Operation.CREATE),
+        ("GET", "/v1/batches", service.list_batches, Operation.LIST),
+        ("GET", "/v1/batches/{id}", service.get, Operation.GET),
+        ("POST", "/v1/batches/{id}/cancel", service.cancel, Operation.CANCEL),
+        ("POST", CHAT, service.chat, Operation.LIVE),
+        ("POST", RESPONSES, service.responses, Operation.LIVE),
+        ("GET", "/v1/models", service.models, None),
+        ("*", "/{rest:path}", service.unknown, None),
     ]
-    return [
-        Route(
-            path,
-            guarded(handler, authorise=_authorise, headers=_headers),
-            methods=["GET", "POST", "DELETE", "PUT", "PATCH"] if method == "*" else [method],
-        )
-        for method, path, handler in table
-    ]
+    return routes_of(world, Vendor.OPENAI, table, authorise=_authorise, headers=_headers)
 
 
 def _headers() -> dict[str, str]:
@@ -230,7 +221,6 @@ class _OpenAI:
         self._store.count(Vendor.OPENAI, "lists")
         jobs = self._store.jobs(Vendor.OPENAI, limit=limit + 1, before=before)
         looks = [await run_in_threadpool(self._world.look, job) for job in jobs[:limit]]
-        self._world.now()
         return json_reply(page([batch_document(look) for look in looks], has_more=len(jobs) > limit))
 
     # The model
@@ -244,9 +234,9 @@ class _OpenAI:
     async def _live(self, request: Request, endpoint: str) -> Response:
         body = await _body(request)
         ask = ask_of(endpoint, body)
-        text = self._world.answer(Vendor.OPENAI, ask)
-        seed = random_hex("")
-        return json_reply(answer_body(endpoint, body, ask, text, seed=seed, at=self._world.now()))
+        answer = self._world.answer(Vendor.OPENAI, ask)
+        seed, now = random_hex(""), self._world.now()
+        return json_reply(answer_body(endpoint, body, ask, answer.text, seed=seed, at=now, cut=answer.cut))
 
     async def models(self, _request: Request) -> Response:
         models = [{"id": name, "object": "model", "created": 1735689600, "owned_by": "system"} for name in _MODELS]

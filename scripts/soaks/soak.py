@@ -1,0 +1,131 @@
+"""The long runs of the programs in `tests/crash/harness`, several at a time, and a table of what they found."""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROVIDERS = ("openai", "anthropic", "gemini")
+AT_ONCE = 3
+"""Programs beside each other: each waits about as long as it computes."""
+
+_ALL_DOCUMENTS = ("--documents", "fieldwork-handbook.md", "gcse-geography.md", "guidance-for-teaching.md")
+_MORE_JOBS = (*_ALL_DOCUMENTS, "--batch-size", "5")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One program of the harness, run for each provider, and what its figures say."""
+
+    name: str
+    program: str
+    words: tuple[str, ...]
+    tell: Callable[[Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One line of the table."""
+
+    name: str
+    provider: str
+    figures: str
+    seconds: float
+    violations: tuple[str, ...]
+
+
+def _points(figures: Mapping[str, Any]) -> str:
+    never = f", {figures['missed']} not reached" if figures["missed"] else ""
+    return f"{figures['jobs']} jobs, {figures['touches']} touches, {figures['points']} crash points{never}"
+
+
+def _kills(figures: Mapping[str, Any]) -> str:
+    return f"{figures['kills']} kills, {figures['between']} between planned and collected"
+
+
+def _rounds(figures: Mapping[str, Any]) -> str:
+    return f"{figures['rounds']} rounds in {figures['busy']} s, {figures['jobs']} jobs, {figures['readings']} readings"
+
+
+SOAKS: Mapping[str, Sequence[Part]] = {
+    "crashes": (
+        # One after the other, so that the n-th touch is the same in each run: every point there is, literally.
+        Part(
+            name="every crash point",
+            program="points",
+            words=(*_MORE_JOBS, "--workers", "1", "--literally"),
+            tell=_points,
+        ),
+        # Side by side, as jobs are really sent: which touch is the n-th is a matter of chance, so a part is enough.
+        Part(
+            name="crash points, jobs side by side",
+            program="points",
+            words=(*_MORE_JOBS, "--jobs-per", "batch", "--literally", "--share", "0/4"),
+            tell=_points,
+        ),
+    ),
+    "kill": (Part(name="kill -9", program="kills", words=("--kills", "100", "--seed", "9"), tell=_kills),),
+    "processes": (
+        Part(name="four processes", program="crowd", words=("--seconds", "60", "--issues", "300"), tell=_rounds),
+    ),
+}
+
+
+def main() -> int:
+    """Run the named soak; return 1 if anything was violated."""
+    parser = argparse.ArgumentParser(prog="scripts/soak")
+    parser.add_argument("soak", choices=[*SOAKS, "all"])
+    parser.add_argument("--providers", nargs="+", choices=PROVIDERS, default=PROVIDERS)
+    asked = parser.parse_args()
+    parts = [part for name, parts in SOAKS.items() if asked.soak in {name, "all"} for part in parts]
+    with tempfile.TemporaryDirectory(prefix="batchwright-soak-") as root, ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = [(part, provider, Path(root)) for part in parts for provider in asked.providers]
+        outcomes = list(pool.map(lambda run: _told(_run(*run)), runs))
+    _summarise(outcomes)
+    return 1 if any(outcome.violations for outcome in outcomes) else 0
+
+
+def _run(part: Part, provider: str, root: Path) -> Outcome:
+    folder = root / f"{part.name}-{provider}".replace(" ", "-")
+    command = [sys.executable, "-m", f"harness.{part.program}", str(folder), provider, *part.words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        trouble = (f"exit {done.returncode}: {done.stderr[-2000:]}",)
+        return Outcome(name=part.name, provider=provider, figures="did not end", seconds=0, violations=trouble)
+    figures = json.loads(done.stdout)
+    found = figures["violations"]
+    return Outcome(
+        name=part.name,
+        provider=provider,
+        figures=part.tell(figures),
+        seconds=figures["seconds"],
+        violations=tuple(f"{where}: {found[where]}" for where in found) if isinstance(found, dict) else tuple(found),
+    )
+
+
+def _told(outcome: Outcome) -> Outcome:
+    """Say that one program is done; soaks take long, and somebody watches."""
+    print(f"{outcome.name}, {outcome.provider}: {outcome.figures}, {len(outcome.violations)} violations", flush=True)
+    return outcome
+
+
+def _summarise(outcomes: Sequence[Outcome]) -> None:
+    print()
+    rows = [("soak", "provider", "figures", "seconds", "violations")]
+    rows += [(o.name, o.provider, o.figures, f"{o.seconds:.0f}", str(len(o.violations))) for o in outcomes]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for outcome in outcomes:
+        for violation in outcome.violations:
+            print(f"VIOLATION {outcome.name}, {outcome.provider}: {violation}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""What the crash tests and `scripts/soak` are made of."""

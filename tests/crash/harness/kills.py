@@ -1,0 +1,170 @@
+"""kill -9 of the real command line at random moments, then the same commands again: nothing lost, nothing paid twice.
+
+A program of its own: `python -m harness.kills FOLDER PROVIDER ...` prints one JSON object. Moments are drawn from a
+timeline measured before: most between the first record on disk and the last one collected, some from the whole run.
+What a process was at when it died is read from the tracking file it left.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.emulator import HANG, emulating
+from harness.place import Work, make_place, tell, warm_up
+
+WATCH = ["batch-watch", "--interval", "0.02", "--timeout", "20"]
+BETWEEN = 0.6
+"""The part of the kills, at least, that has to find a job planned and not all of them collected."""
+_GLANCE = 0.001
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When to kill: in which command, and how many seconds after what."""
+
+    watching: bool
+    active: bool
+    """Counted from the command's first change of the tracking file, or else from its start."""
+    delay: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Seconds a command took from its start to its first change of the tracking file, and from there to its last."""
+
+    startup: float
+    active: float
+
+
+def main(words=None):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("provider")
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args(words)
+    asked.folder.mkdir(parents=True)
+    with emulating(asked.folder / "emulator") as emulator:
+        place = make_place(asked.folder, Work(provider=asked.provider), emulator)
+        figures = kill_often(place, asked.kills, random.Random(asked.seed))
+    tell(figures)
+    return 0
+
+
+def kill_often(place, kills, chance):
+    """Kill so often; return the figures and what was violated."""
+    started = time.monotonic()
+    warm_up(place)
+    creating, watching = measure(place)
+    found, states, restarts, between, missed, done = {}, Counter(), Counter(), 0, 0, 0
+    while (done < kills or between < BETWEEN * kills) and done + missed < 4 * kills:
+        moment = draw(done, chance, creating, watching)
+        place.begin()
+        if not run_and_kill(place, moment):
+            missed += 1  # the command was done before its moment came
+            continue
+        done += 1
+        wrong = list(place.torn())
+        left = states_left(place)
+        states[" + ".join(left) or "nothing"] += 1
+        between += any(state != "collected" for state in left)
+        restarts[place.finish()] += 1
+        wrong += place.violations()
+        if wrong:
+            found[f"kill {done}: {moment}, left {left}"] = wrong
+    return {
+        "provider": place.work.provider,
+        "kills": done,
+        "between": between,
+        "missed": missed,
+        "states": states,
+        "restarts": restarts,
+        "seconds": round(time.monotonic() - started, 1),
+        "violations": found,
+    }
+
+
+def draw(number, chance, creating, watching):
+    """Of five kills, two come while jobs are sent, two while they are looked at and collected, one at any moment."""
+    kind = number % 5
+    watched = kind in {2, 3} or (kind == 4 and chance.random() < 0.5)
+    timeline = watching if watched else creating
+    if kind == 4:
+        return Moment(watched, active=False, delay=chance.uniform(0, timeline.startup + timeline.active))
+    return Moment(watched, active=True, delay=chance.uniform(0, timeline.active))
+
+
+def measure(place):
+    """Run both commands undisturbed and note when the tracking file first changed."""
+    place.begin()
+    creating = _timeline(place, place.work.create)
+    place.let_time_pass()
+    watching = _timeline(place, WATCH)
+    if wrong := place.violations():
+        raise AssertionError(f"without any kill: {wrong}\n{place.said()}")
+    return creating, watching
+
+
+def _timeline(place, words):
+    changes = [time.monotonic()]
+    with command(place, words) as process:
+        while process.poll() is None:
+            _await_change(place, process)
+            changes.append(time.monotonic())
+    started, first, *_, last, _end = changes
+    return Timeline(startup=first - started, active=last - first)
+
+
+def run_and_kill(place, moment):
+    """Run up to the moment and kill; false if the command had ended by then."""
+    if moment.watching:
+        with command(place, place.work.create) as process:
+            process.wait(HANG)
+        place.let_time_pass()
+    with command(place, WATCH if moment.watching else place.work.create) as process:
+        if moment.active:
+            _await_change(place, process)
+        time.sleep(moment.delay)
+        process.kill()
+    return process.returncode < 0
+
+
+def command(place, words):
+    with place.output.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "batchwright", *words],
+            cwd=place.folder,
+            env={**os.environ, **place.environment},
+            stdout=output,
+            stderr=output,
+        )
+
+
+def _await_change(place, process):
+    """Wait until the tracking file is another one than now, or the process has ended."""
+    before = _identity(place.tracking_file)
+    while _identity(place.tracking_file) == before and process.poll() is None:
+        time.sleep(_GLANCE)
+
+
+def _identity(path):
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def states_left(place):
+    jobs = place.tracked().values()
+    return sorted("collected" if job.get("collected_at") else job["state"] for job in jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""A run that dies at its n-th touch of disk or network, for all n, and is then restarted.
+
+The run creates two jobs, looks at them, watches and fetches, in a child process whose calls that open a file for
+writing, write, sync, rename, remove, make a folder, lock, or send a request are counted; it dies by `os._exit` before
+the n-th of them, for a write also when half of it is done, for a request also when its answer has come. The jobs are
+sent one after the other, so that right after any other touch is right before the next one: that point is the same and
+is not tried twice here. `scripts/soak crashes` tries it all the same, and with the jobs sent side by side.
+"""
+
+import pytest
+
+PROVIDERS = ("openai", "anthropic", "gemini")
+LEAST = 60
+"""Touches of a run, at least."""
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def runs(programs):
+    """All providers side by side: each run waits as often as it computes."""
+    return {provider: programs.start("points", provider, "--workers", 1) for provider in PROVIDERS}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_run_that_dies_at_any_point_loses_nothing_and_pays_nothing_twice(provider, runs, programs, shown):
+    figures = programs.figures(runs[provider])
+    shown("{provider}: {touches} touches, {points} crash points, {seconds} s".format(**figures))
+    assert figures["violations"] == {}
+    assert figures["missed"] == 0
+    assert figures["touches"] >= LEAST
+    assert figures["kinds"]["send"] >= 8
+    assert figures["points"] > figures["touches"]
+
+
+@pytest.fixture(scope="module")
+def controls(programs):
+    words = ("--workers", 1, "--only", "send", "--without-intent")
+    return {provider: programs.start("points", provider, *words) for provider in PROVIDERS}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_without_the_intent_on_disk_the_same_test_finds_requests_paid_twice(provider, controls, programs):
+    found = programs.figures(controls[provider])["violations"]
+    twice = [wrongs for wrongs in found.values() if any("asked 2 time(s), not 1" in wrong for wrong in wrongs)]
+    assert len(twice) == 2, found  # after either job's create was answered and before that was on disk
