@@ -60,6 +60,7 @@ def open_bench(folder: Path, *, provider_name: str, url: str, requests: int) -> 
         collector=Collector(store=store, folders=folders, state=StateFile(folder / "data" / "state.json"), clock=clock),
         provider_of=lambda _name, _model: provider,
         task_of=lambda _name: task,
+        new_job_id=JobIds(clock.now),
     )
     return Bench(
         requests=requests, provider=provider, task=task, store=store, folders=folders, engine=engine, clock=clock
