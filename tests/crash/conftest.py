@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,17 @@ class Programs:
         )
         self.running.append(process)
         return process
+
+    def for_each_provider(self, name, *words):
+        """Return what starts the program for a provider, or has started it: all three, to use both cores.
+
+        A worker of pytest-xdist has only some of the tests, and there are other workers for the other cores.
+        """
+        begin = cache(lambda provider: self.start(name, provider, *words))
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            for provider in PROVIDERS:
+                begin(provider)
+        return begin
 
     @staticmethod
     def figures(process):

@@ -18,13 +18,12 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def runs(programs):
-    """All providers side by side: each run waits as often as it computes."""
-    return {provider: programs.start("points", provider, "--workers", 1) for provider in PROVIDERS}
+    return programs.for_each_provider("points", "--workers", 1)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_run_that_dies_at_any_point_loses_nothing_and_pays_nothing_twice(provider, runs, programs, shown):
-    figures = programs.figures(runs[provider])
+    figures = programs.figures(runs(provider))
     shown("{provider}: {touches} touches, {points} crash points, {seconds} s".format(**figures))
     assert figures["violations"] == {}
     assert figures["missed"] == 0
@@ -35,12 +34,11 @@ def test_a_run_that_dies_at_any_point_loses_nothing_and_pays_nothing_twice(provi
 
 @pytest.fixture(scope="module")
 def controls(programs):
-    words = ("--workers", 1, "--only", "send", "--without-intent")
-    return {provider: programs.start("points", provider, *words) for provider in PROVIDERS}
+    return programs.for_each_provider("points", "--workers", 1, "--only", "send", "--without-intent")
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_without_the_intent_on_disk_the_same_test_finds_requests_paid_twice(provider, controls, programs):
-    found = programs.figures(controls[provider])["violations"]
+    found = programs.figures(controls(provider))["violations"]
     twice = [wrongs for wrongs in found.values() if any("asked 2 time(s), not 1" in wrong for wrong in wrongs)]
     assert len(twice) == 2, found  # after either job's create was answered and before that was on disk

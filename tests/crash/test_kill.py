@@ -10,15 +10,12 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def runs(programs):
-    return {
-        provider: programs.start("kills", provider, "--kills", KILLS, "--seed", seed)
-        for seed, provider in enumerate(PROVIDERS)
-    }
+    return programs.for_each_provider("kills", "--kills", KILLS)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_ten_kills_at_random_moments_lose_nothing_and_pay_nothing_twice(provider, runs, programs, shown):
-    figures = programs.figures(runs[provider])
+    figures = programs.figures(runs(provider))
     shown("{provider}: {kills} kills, {between} between planned and collected, {seconds} s".format(**figures))
     assert figures["violations"] == {}
     assert figures["kills"] >= KILLS
