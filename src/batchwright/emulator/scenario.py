@@ -21,7 +21,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from batchwright.emulator.faults.rules import Fault, FaultError, parse_faults
 from batchwright.emulator.vendor import Vendor
 
-_MIB = 1024 * 1024
+_MB = 1_000_000  # the vendors say MB and GB and do not say which; the smaller reading is the safe one
 _DAY_S = 86_400.0
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -79,12 +79,12 @@ class Limits:
 
 
 DEFAULT_LIMITS: Mapping[Vendor, Limits] = {
-    Vendor.OPENAI: Limits(max_requests=50_000, max_input_bytes=200 * _MIB),
-    Vendor.ANTHROPIC: Limits(max_requests=100_000, max_input_bytes=256 * _MIB, results_kept_s=29 * _DAY_S),
+    Vendor.OPENAI: Limits(max_requests=50_000, max_input_bytes=200 * _MB),
+    Vendor.ANTHROPIC: Limits(max_requests=100_000, max_input_bytes=256 * _MB, results_kept_s=29 * _DAY_S),
     Vendor.GEMINI: Limits(
         max_requests=0,
-        max_input_bytes=2048 * _MIB,
-        max_inline_bytes=20 * _MIB,
+        max_input_bytes=2000 * _MB,
+        max_inline_bytes=20 * _MB,
         max_active_jobs=100,
         window_s=2 * _DAY_S,
         results_kept_s=42 * _DAY_S,

@@ -23,10 +23,10 @@ def test_a_patch_keeps_what_it_does_not_name():
 def test_the_vendors_own_limits_are_the_default():
     scenario = Scenario()
     assert scenario.openai.limits.max_requests == 50_000
-    assert scenario.openai.limits.max_input_bytes == 200 * 1024**2
+    assert scenario.openai.limits.max_input_bytes == 200_000_000
     assert scenario.anthropic.limits.max_requests == 100_000
-    assert scenario.anthropic.limits.max_input_bytes == 256 * 1024**2
-    assert scenario.gemini.limits.max_inline_bytes == 20 * 1024**2
+    assert scenario.anthropic.limits.max_input_bytes == 256_000_000
+    assert scenario.gemini.limits.max_inline_bytes == 20_000_000
     assert scenario.gemini.limits.window_s == 48 * 3600
 
 
