@@ -28,6 +28,11 @@ class AnswerIndex:
     duplicates: int
     unknown: int
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all came back, for whichever id."""
+        return not self.unknown and all(offset == _NOWHERE for offset in self.offsets)
+
 
 def download(record: JobRecord, results: Iterable[Result], folders: JobFolders) -> AnswerIndex:
     """Write every result to the job's results file, whole or not at all, and return where each stands.

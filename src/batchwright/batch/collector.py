@@ -15,8 +15,8 @@ from batchwright.batch.answers import AnswerReader, download, reading
 from batchwright.batch.planner import DocumentKey, key_of
 from batchwright.clock import Clock
 from batchwright.config import DEFAULT_BATCH_SIZE
-from batchwright.errors import ChangedInputError, InputError, TrackingError
-from batchwright.job import BatchJob, BatchRef, JobRecord
+from batchwright.errors import ChangedInputError, InputError, JobNotReadyError, TrackingError
+from batchwright.job import BatchJob, BatchRef, JobRecord, JobState
 from batchwright.providers.base import Provider
 from batchwright.reports.document_csv import answered_ids, merge_rows
 from batchwright.tasks.base import Document, Row, Task
@@ -93,6 +93,8 @@ class Collector:
         Raises `LLMProviderError` or `JobNotReadyError` when the answers cannot be had now; nothing changed then.
         """
         index = download(record, provider.results(job), self.folders)
+        if record.state is JobState.COMPLETED and index.empty and lifecycle.is_settling(record, self.clock.now()):
+            raise JobNotReadyError(f"{record.provider_name} has not one result of {job.job_name} yet")
         progress = _Progress()
         with reading(self.folders.results_path(record.job_id), index, record.state) as answers:
             for key, parts in _by_document(record.batches):

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from batchwright.errors import LLMProviderConfigurationError, LLMProviderError, LLMQuotaError, LLMRateLimitError
+from batchwright.errors import BatchwrightError, LLMProviderConfigurationError, LLMProviderError, LLMQuotaError
 from batchwright.job import Attempt, BatchJob, BatchRef, JobRecord, JobState, Tally
 from batchwright.result import ResultStatus
 
 NOT_FOUND = 404
+SETTLING = timedelta(hours=1)
+"""How long after a job ended it is taken for normal that its results cannot be had yet."""
 
 
 def next_tag(record: JobRecord) -> str:
@@ -60,16 +62,18 @@ def created(record: JobRecord, job: BatchJob, now: datetime) -> JobRecord:
 def refused(record: JobRecord, error: LLMProviderError) -> JobRecord:
     """The provider answered that it created nothing.
 
-    A rate limit leaves the job planned, to be sent by a later look; so does trouble with the account, but then only a
-    person can mend it. Anything else is about this job, whose items may be planned again.
+    What waiting mends (a rate limit, a lost network, a provider in trouble) leaves the job planned, to be sent by a
+    later look; so does trouble with the account, but then only a person can mend it. Anything else is about this job,
+    whose items may be planned again.
     """
     record = replace(_with_last_attempt(record, error=str(error)), last_error=str(error))
-    if isinstance(error, LLMRateLimitError):
+    if error.retryable:
         return replace(record, state=JobState.PLANNED)
     if is_account_trouble(error):
         why = f"not sent: {error}; when that is mended, `batch-create` sends it"
         return replace(record, state=JobState.PLANNED, error_message=why)
-    return replace(record, state=JobState.FAILED, error_message=f"not created: {error}")
+    why = f"not created: {error}; when that is mended, `batch-create` asks its items again"
+    return replace(record, state=JobState.FAILED, error_message=why)
 
 
 def sent_back(record: JobRecord, error: LLMProviderError) -> JobRecord:
@@ -186,7 +190,7 @@ def unsendable(record: JobRecord, why: str) -> JobRecord:
 
 
 def observed(record: JobRecord, job: BatchJob, now: datetime) -> JobRecord:
-    """The provider told us the job's state; a job once lost comes back."""
+    """The provider told us the job's state; a job once lost comes back, its results if they can be had again."""
     return replace(
         record,
         state=job.state,
@@ -197,7 +201,7 @@ def observed(record: JobRecord, job: BatchJob, now: datetime) -> JobRecord:
         results_until=job.results_until or record.results_until,
         inputs_until=None if job.done else job.inputs_until,
         polled_at=now,
-        missed_at=None,
+        missed_at=record.missed_at if job.done else None,
         last_error=None,
         error_message=_failure_of(job),
     )
@@ -228,6 +232,27 @@ def not_found(record: JobRecord, *, account: str, now: datetime, grace: float) -
     return replace(record, state=JobState.LOST, ended_at=now, last_error=None, error_message=why)
 
 
+def is_settling(record: JobRecord, now: datetime) -> bool:
+    """Say whether a job ended so recently that its results may still come."""
+    return record.ended_at is not None and now - record.ended_at < SETTLING
+
+
+def without_results(
+    record: JobRecord, error: BatchwrightError, *, account: str, now: datetime, grace: float
+) -> JobRecord:
+    """The job has ended and the provider says that there are no results.
+
+    Soon after its end they may still come. Later, it is lost as one is that the provider does not know: when it says so
+    twice, at least `grace` seconds apart, to the account that sent the job.
+    """
+    if record.account not in (None, account) or is_settling(record, now):
+        return troubled(record, error)
+    if record.missed_at is None or now - record.missed_at < timedelta(seconds=grace):
+        return replace(record, missed_at=record.missed_at or now, last_error=f"{error}; asking again")
+    why = f"lost: {error}; its answers cannot be had any more. `batch-create` asks its items again"
+    return replace(record, state=JobState.LOST, last_error=None, error_message=why)
+
+
 def collected(
     record: JobRecord, *, batches: Sequence[BatchRef], tally: Tally, now: datetime, refusals: Sequence[str] = ()
 ) -> JobRecord:
@@ -244,6 +269,7 @@ def collected(
         batches=tuple(batches),
         tally=tally,
         collected_at=now,
+        missed_at=None,
         last_error=None,
         error_message="; ".join(reasons) or None,
     )

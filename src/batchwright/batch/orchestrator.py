@@ -15,7 +15,14 @@ from batchwright.batch.submitter import Submission, Submitter
 from batchwright.batch.workers import in_parallel
 from batchwright.clock import Clock
 from batchwright.config import DEFAULT_GRACE
-from batchwright.errors import BatchwrightError, ClaimedJobError, LLMNotFoundError, NoRoomError, TrackingError
+from batchwright.errors import (
+    BatchwrightError,
+    ClaimedJobError,
+    JobNotReadyError,
+    LLMNotFoundError,
+    NoRoomError,
+    TrackingError,
+)
 from batchwright.job import BatchJob, JobRecord, JobState
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
@@ -34,6 +41,8 @@ class Look:
     """Set when its answers were collected now."""
     error: BatchwrightError | None = None
     """What went wrong on our side; the job itself is where it was."""
+    halves: tuple[JobRecord, ...] = ()
+    """The job was too large: these were planned in its place, and are looked at next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +91,18 @@ class Engine:
             todo = halves
 
     def look_at_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
-        """Send, poll or collect each job, whatever it needs next, in parallel; yield each as it is done."""
-        for _, look in in_parallel(partial(self._look_at, gate=self._admission()), records):
-            yield look
+        """Send, poll or collect each job, whatever it needs next, in parallel; yield each as it is done.
+
+        The halves of one that was too large come after it.
+        """
+        gate = self._admission()
+        todo = list(records)
+        while todo:
+            halves: list[JobRecord] = []
+            for _, look in in_parallel(partial(self._look_at, gate=gate), todo):
+                halves.extend(look.halves)
+                yield look
+            todo = halves
 
     def cancel_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
         """Ask the providers to cancel jobs; one never sent is dropped here."""
@@ -116,7 +134,7 @@ class Engine:
     def _look_at(self, record: JobRecord, gate: Admission) -> Look:
         if record.state is JobState.PLANNED:
             submission = self._submit(record, gate)
-            return Look(record=submission.record, error=submission.error)
+            return Look(record=submission.record, error=submission.error, halves=submission.halves)
         if record.state is JobState.SUBMITTING:
             look = self._resolve(record)
             return look if look.error is not None else self._look_at(look.record, gate)
@@ -129,7 +147,8 @@ class Engine:
             name = _name_of(record)
             job = patiently(lambda: provider.get_batch_job(name), clock=self.clock, patience=self.patience)
         except LLMNotFoundError as error:
-            return self._missed(record, provider, error)
+            unknown = partial(lifecycle.not_found, account=provider.account, grace=self.grace)
+            return self._missed(record, unknown, error)
         except BatchwrightError as error:
             return self._trouble(record, error)
         if job.over_quota:
@@ -149,6 +168,9 @@ class Engine:
                 )
         except ClaimedJobError as error:
             return Look(record=record, error=error)
+        except (JobNotReadyError, LLMNotFoundError) as error:
+            gone = partial(lifecycle.without_results, error=error, account=provider.account, grace=self.grace)
+            return self._missed(record, gone, error)
         except BatchwrightError as error:
             return self._trouble(record, error)
         return Look(record=collection.record, collection=collection)
@@ -189,9 +211,9 @@ class Engine:
         with self.folders.claim(record.job_id):
             return self._change(record, partial(lifecycle.dropped, now=self.clock.now()))
 
-    def _missed(self, record: JobRecord, provider: Provider, error: LLMNotFoundError) -> Look:
-        now, account = self.clock.now(), provider.account
-        changed = self._change(record, partial(lifecycle.not_found, account=account, now=now, grace=self.grace))
+    def _missed(self, record: JobRecord, change: Callable[..., JobRecord], error: BatchwrightError) -> Look:
+        """Note that the provider does not know the job or its results; said often enough, the job is lost."""
+        changed = self._change(record, partial(change, now=self.clock.now()))
         return Look(record=changed, error=None if changed.state is JobState.LOST else error)
 
     def _trouble(self, record: JobRecord, error: BatchwrightError) -> Look:

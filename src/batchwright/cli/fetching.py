@@ -26,8 +26,10 @@ class Findings:
     looks: dict[str, Look] = field(default_factory=dict)
 
     def take(self, look: Look) -> None:
-        """Remember a look, in place of an earlier one at the same job."""
+        """Remember a look, in place of an earlier one at the same job; of one that was split, its halves' count."""
         self.looks[look.record.job_id] = look
+        if look.halves:
+            del self.looks[look.record.job_id]
 
     def of_status(self, status: JobStatus) -> list[JobRecord]:
         """Return the jobs that now have `status`."""
@@ -86,16 +88,16 @@ def wait_for(engine: Engine, records: Sequence[JobRecord], *, pace: Pace, timeou
     """
     findings = Findings()
     waiting = list(records)
-    with Progress(engine.clock) as progress:
-        try:
+    try:
+        with Progress(engine.clock) as progress:
             for _ in looks(engine.clock, pace, timeout=timeout):
-                waiting = list(_still_waiting(engine, waiting, findings, progress))
+                waiting = sorted(_still_waiting(engine, waiting, findings, progress), key=lambda record: record.job_id)
                 progress.show(waiting, findings.looks)
                 if not waiting:
                     break
-        except (KeyboardInterrupt, Terminated):
-            talk("Detached; the jobs go on at the provider. Come back with: batchwright batch-watch")
-            raise
+    except (KeyboardInterrupt, Terminated):
+        talk("Detached; the jobs go on at the provider. Come back with: batchwright batch-watch")
+        raise
     summarise(findings)
     if waiting:
         talk("Stopped waiting; the jobs go on at the provider. Come back with: batchwright batch-watch")
@@ -123,6 +125,9 @@ def _still_waiting(
 def print_look(look: Look) -> None:
     """Print one job in the guide's form."""
     record = look.record
+    if look.halves:
+        data(f"Job {record.job_id}: too large, split into {' and '.join(half.job_id for half in look.halves)}")
+        return
     data(f"Job {record.job_id} ({where(record)})")
     if look.collection is not None:
         for saved in look.collection.saved:

@@ -8,6 +8,7 @@ from batchwright.batch.submitter import Submission
 from batchwright.cli.exits import ExitCode, exit_code_of
 from batchwright.cli.output import data, talk
 from batchwright.cli.subjects import by_document
+from batchwright.errors import LLMConnectionError, LLMServerError
 from batchwright.job import JobRecord
 from batchwright.tasks.base import Task
 
@@ -61,11 +62,16 @@ def documents_in(jobs: Sequence[JobRecord]) -> int:
 
 def verdict(sent: Sequence[Submission], *, left_out: bool) -> ExitCode:
     """Return the exit code: trouble with the account has its own, for a person must mend it before anything helps."""
-    errors = [submission.error for submission in sent if submission.error and not submission.waiting]
+    errors = [submission.error for submission in sent if submission.error and not _asked_to_wait(submission)]
     for error in errors:
         if is_account_trouble(error):
             return exit_code_of(error)
     return ExitCode.ITEMS_FAILED if errors or left_out else ExitCode.OK
+
+
+def _asked_to_wait(submission: Submission) -> bool:
+    """Whether the provider said when it takes the job; one that could not be reached did not."""
+    return submission.waiting and not isinstance(submission.error, (LLMConnectionError, LLMServerError))
 
 
 def _outcome(submission: Submission) -> str:

@@ -147,7 +147,8 @@ class CategoriseTask(Task):
             return Handled(warnings=(str(exc),))
         if not result.succeeded:
             reason = result.failure.message if result.failure else "the provider gave no reason"
-            return Handled(warnings=(f"no answer ({result.status}): {clean_line(reason)}",))
+            where = f"{batch.group}/{batch.document} batch {batch.index}"
+            return Handled(warnings=(f"{where}: no answer ({result.status}): {clean_line(reason)}",))
         try:
             answer = parse_result(result, OUTPUT_SCHEMA)
             verdicts = read_verdicts(answer.value, frozenset(ids))
