@@ -142,6 +142,8 @@ class Attempt:
     job_name: str | None = None
     error: str | None = None
     """Why the provider refused this attempt."""
+    restored: bool = False
+    """Known only from the job's folder after the tracking file was lost; nobody knows how far it came."""
     over_tokens: int = 0
     """Input tokens that were waiting, this job's included, when the provider said that these were too many."""
 

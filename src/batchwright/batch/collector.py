@@ -4,9 +4,10 @@ The record changes last: a run that is killed on the way downloads and merges ag
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -53,6 +54,8 @@ class Collection:
 class _Progress:
     """What is gathered while a job's documents are merged one after another."""
 
+    newer: Mapping[DocumentKey, set[int]] = field(default_factory=dict)
+    """Items that a job planned later has answered: its rows stay."""
     batches: list[BatchRef] = field(default_factory=list)
     saved: list[SavedReport] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -95,7 +98,7 @@ class Collector:
         index = download(record, provider.results(job), self.folders)
         if record.state is JobState.COMPLETED and index.empty and lifecycle.is_settling(record, self.clock.now()):
             raise JobNotReadyError(f"{record.provider_name} has not one result of {job.job_name} yet")
-        progress = _Progress()
+        progress = _Progress(newer=self._answered_since(record))
         with reading(self.folders.results_path(record.job_id), index, record.state) as answers:
             for key, parts in _by_document(record.batches):
                 self._merge_document(task, key, parts, answers, progress)
@@ -109,6 +112,7 @@ class Collector:
 
         self._record_progress(record, task, progress)
         updated = self.store.update(record.job_id, conclude)
+        self._settle_others(record, task)
         log.info("job collected", extra={"event": "job.collected", "job_id": record.job_id})
         return Collection(record=updated, saved=tuple(progress.saved), warnings=progress.all_warnings())
 
@@ -132,6 +136,9 @@ class Collector:
                     handled = task.handle_result(single, result)
                     rows.extend(handled.rows)
                     progress.warn(handled.warnings)
+        newer = progress.newer.get(key, set())
+        answered.update(newer)
+        rows = [row for row in rows if int(row[task.report.key]) not in newer] if newer else rows
         try:
             saved = self._save(task, key, rows)
         except InputError as error:
@@ -159,6 +166,39 @@ class Collector:
         except (InputError, TrackingError) as error:
             progress.warn([str(error)])
 
+    def _answered_since(self, record: JobRecord) -> dict[DocumentKey, set[int]]:
+        """Return the items of this job that one planned later, by force, has answered already."""
+        about = {(batch.group, batch.document) for batch in record.batches}
+        since: dict[DocumentKey, set[int]] = {}
+        for other in self.store.load():
+            if other.created_at > record.created_at and other.collected_at is not None:
+                for batch in other.batches:
+                    key = (batch.group, batch.document)
+                    if key in about:
+                        since.setdefault(key, set()).update(set(batch.item_ids) - set(batch.unanswered or ()))
+        return since
+
+    def _settle_others(self, record: JobRecord, task: Task) -> None:
+        """Close in jobs collected before what they left open and has its rows by now."""
+        about = {(batch.group, batch.document) for batch in record.batches}
+        others = [
+            other
+            for other in self.store.load()
+            if other.job_id != record.job_id and other.collected_at is not None and _open_documents(other) & about
+        ]
+        wanted = {key for other in others for key in _open_documents(other)} & about
+        try:
+            answered = {
+                key_of(document): answered_items(task, document)
+                for document in task.documents()
+                if key_of(document) in wanted
+            }
+        except InputError:
+            return  # a report that cannot be read is told where it matters
+        if others:
+            settled = partial(lifecycle.settled, answered=answered)
+            self.store.update_many({other.job_id: settled for other in others})
+
     def _save(self, task: Task, key: DocumentKey, rows: Sequence[Row]) -> SavedReport | None:
         if not rows:
             return None
@@ -166,6 +206,10 @@ class Collector:
         path = task.report_path(group, document)
         merge_rows(path, task.report, rows, lock_folder=self.folders.locks, csv_safe=self.csv_safe)
         return SavedReport(group=group, document=document, path=path, rows=len(rows))
+
+
+def _open_documents(record: JobRecord) -> set[DocumentKey]:
+    return {(batch.group, batch.document) for batch in record.batches if batch.unanswered}
 
 
 def progress_of(task: Task, document: Document, batch_size: int) -> DocumentProgress:

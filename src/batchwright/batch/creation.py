@@ -1,13 +1,13 @@
 """From documents to planned jobs: what is left to ask, written into wire files and remembered, nothing sent yet."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batchwright.batch.assembler import Assembly, JobAssembler
 from batchwright.batch.collector import answered_items
 from batchwright.batch.planner import DocumentKey, DocumentPlan, key_of, pending_items, plan_documents
 from batchwright.errors import InputError
-from batchwright.job import JobRecord
+from batchwright.job import JobRecord, JobState
 from batchwright.tasks.base import Document, Task
 
 
@@ -46,7 +46,10 @@ def what_is_left(
     limit: int | None,
     force: bool,
 ) -> Planned:
-    """Decide what to ask; with `force`, everything. A document whose report cannot be read is skipped and named."""
+    """Decide what to ask; with `force`, everything but what an unresolved job may have paid for.
+
+    A document whose report cannot be read is skipped and named.
+    """
     answered: dict[DocumentKey, Collection[int]] = {}
     planned = Planned()
     readable = []
@@ -57,7 +60,8 @@ def what_is_left(
             planned.skipped.append(Skipped(document=document, reason=str(error)))
         else:
             readable.append(document)
-    pending: Mapping[DocumentKey, Collection[int]] = {} if force else pending_items(records)
+    live = [record for record in records if record.state is JobState.SUBMITTING] if force else records
+    pending = pending_items(live)
     planned.documents = plan_documents(readable, answered=answered, pending=pending, batch_size=batch_size, limit=limit)
     return planned
 

@@ -3,7 +3,7 @@
 Only the provider's own word moves `state` of a job that was sent. What goes wrong on our side is noted in `last_error`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,18 @@ SETTLING = timedelta(hours=1)
 
 def next_tag(record: JobRecord) -> str:
     """Return the tag of the next attempt to create this job."""
-    return f"{record.job_id}-a{len(record.attempts) + 1}"
+    last = record.attempts[-1].tag.rpartition("-a")[2] if record.attempts else "0"
+    return f"{record.job_id}-a{int(last) + 1}"
+
+
+def unmoved(now: JobRecord, seen: JobRecord) -> bool:
+    """Say whether a record is still about what was seen: not sent again, given back or collected by somebody else."""
+    return (
+        now.job_name == seen.job_name
+        and len(now.attempts) == len(seen.attempts)
+        and now.collected_at == seen.collected_at
+        and now.request_count == seen.request_count
+    )
 
 
 def custom_id(tag: str, position: int) -> str:
@@ -119,7 +130,10 @@ def unproven(record: JobRecord, candidates: Sequence[BatchJob]) -> JobRecord:
 
 def unresolved_elsewhere(record: JobRecord) -> JobRecord:
     """The job was sent with another key than the present one, so nobody here can look for it."""
-    why = f"it was being sent with another account's key; use that one to find out what became of it. {ASK_A_PERSON}"
+    why = (
+        f"it was being sent with another account's key; with that one, `batch-reconcile` finds out what became of it. "
+        f"{ASK_A_PERSON}"
+    )
     return replace(record, error_message=why)
 
 
@@ -127,6 +141,29 @@ ASK_A_PERSON = (
     "If you know: `batchwright batch-reconcile --job-names … --adopt JOB_NAME` takes a job for it, `--absent` says "
     "that there is none"
 )
+
+
+def left_restored(record: JobRecord) -> JobRecord:
+    """A job that only its folder remembered is not listed: it may be too old for that, so a person must say."""
+    why = f"restored from its folder; {record.provider_name} does not list it, and it may be older than the list"
+    return replace(record, last_error=None, error_message=f"{why}. {ASK_A_PERSON}")
+
+
+def settled(record: JobRecord, answered: Mapping[tuple[str, str], Collection[int]]) -> JobRecord:
+    """Close the items of a collected job that have their rows by now, from whichever job."""
+    batches = tuple(
+        replace(
+            batch,
+            unanswered=tuple(
+                item for item in batch.unanswered if item not in answered.get((batch.group, batch.document), ())
+            ),
+        )
+        if batch.unanswered
+        else batch
+        for batch in record.batches
+    )
+    open_still = any(batch.unanswered for batch in batches)
+    return replace(record, batches=batches, error_message=record.error_message if open_still else None)
 
 
 def proven_absent(record: JobRecord) -> JobRecord:
@@ -203,7 +240,8 @@ def observed(record: JobRecord, job: BatchJob, now: datetime) -> JobRecord:
         polled_at=now,
         missed_at=record.missed_at if job.done else None,
         last_error=None,
-        error_message=_failure_of(job),
+        # Until its answers were looked at again, what a collected job lacks stays as it was.
+        error_message=_failure_of(job) or (record.error_message if record.collected_at else None),
     )
 
 
@@ -219,8 +257,13 @@ def not_found(record: JobRecord, *, account: str, now: datetime, grace: float) -
     account that sent the job. First-generation records name no account; theirs is taken to be the present one.
     """
     if record.account not in (None, account):
-        why = f"{record.provider_name} does not know this job, but it was sent with another account's key"
-        return replace(record, last_error=why)
+        why = (
+            f"{record.provider_name} does not know {record.job_name} under this key: it was sent with another one. "
+            f"Fetch it with that: batch-fetch --job-names {record.job_id}"
+        )
+        return replace(record, last_error=None, error_message=record.error_message if record.collected_at else why)
+    if record.collected_at is not None:
+        return replace(record, last_error=f"{record.provider_name} does not know this job any more")
     if record.missed_at is None:
         return replace(record, missed_at=now, last_error=f"{record.provider_name} does not know this job; asking again")
     if now - record.missed_at < timedelta(seconds=grace):
@@ -245,7 +288,7 @@ def without_results(
     Soon after its end they may still come. Later, it is lost as one is that the provider does not know: when it says so
     twice, at least `grace` seconds apart, to the account that sent the job.
     """
-    if record.account not in (None, account) or is_settling(record, now):
+    if record.account not in (None, account) or is_settling(record, now) or record.collected_at is not None:
         return troubled(record, error)
     if record.missed_at is None or now - record.missed_at < timedelta(seconds=grace):
         return replace(record, missed_at=record.missed_at or now, last_error=f"{error}; asking again")

@@ -1,6 +1,7 @@
 """The batch engine as the commands use it: create, look, collect, cancel. Yields what happened; prints nothing."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,13 +24,16 @@ from batchwright.errors import (
     NoRoomError,
     TrackingError,
 )
-from batchwright.job import BatchJob, JobRecord, JobState
+from batchwright.job import BatchJob, JobRecord, JobState, JobStatus, status_of
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
 from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
 
 log = logging.getLogger(__name__)
+
+
+UNKNOWN_YET = "nobody knows yet whether it was created; `batch-reconcile` finds out, then it can be cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +94,18 @@ class Engine:
                     yield submission
             todo = halves
 
-    def look_at_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
+    def look_at_all(self, records: Iterable[JobRecord], *, timeout: float | None = None) -> Iterator[Look]:
         """Send, poll or collect each job, whatever it needs next, in parallel; yield each as it is done.
 
-        The halves of one that was too large come after it.
+        The halves of one that was too large come after it. After `timeout` seconds, jobs whose look is still under way
+        or not begun are left out.
         """
+        until = None if timeout is None else time.monotonic() + timeout
         gate = self._admission()
         todo = list(records)
         while todo:
             halves: list[JobRecord] = []
-            for _, look in in_parallel(partial(self._look_at, gate=gate), todo):
+            for _, look in in_parallel(partial(self._look_at, gate=gate), todo, until=until):
                 halves.extend(look.halves)
                 yield look
             todo = halves
@@ -125,11 +131,18 @@ class Engine:
         try:
             submission = submitter.submit(record.job_id, self._provider(record))
         except BatchwrightError as error:
-            submission = Submission(record=record, error=error)
+            submission = Submission(record=self._as_it_is(record), error=error)
         gate.take(submission.record)
         if submission.error is not None and lifecycle.is_account_trouble(submission.error):
             gate.close(record.provider_name, submission.error)
         return submission
+
+    def _as_it_is(self, record: JobRecord) -> JobRecord:
+        """Return the record as it stands after trouble of any kind: a create may have gone out before it."""
+        try:
+            return self.store.get(record.job_id)
+        except TrackingError:
+            return record
 
     def _look_at(self, record: JobRecord, gate: Admission) -> Look:
         if record.state is JobState.PLANNED:
@@ -200,28 +213,35 @@ class Engine:
     def _cancel(self, record: JobRecord) -> Look:
         try:
             if record.state is JobState.PLANNED:
-                return Look(record=self._drop(record))
+                return self._drop(record)
+            if record.state is JobState.SUBMITTING:
+                return Look(record=record, error=TrackingError(UNKNOWN_YET))
             provider = self._provider(record)
             job = provider.cancel_batch_job(_name_of(record))
         except BatchwrightError as error:
             return self._trouble(record, error)
         return Look(record=self._change(record, partial(lifecycle.observed, job=job, now=self.clock.now())))
 
-    def _drop(self, record: JobRecord) -> JobRecord:
+    def _drop(self, record: JobRecord) -> Look:
         with self.folders.claim(record.job_id):
-            return self._change(record, partial(lifecycle.dropped, now=self.clock.now()))
+            dropped = self._change(record, partial(lifecycle.dropped, now=self.clock.now()))
+            if dropped.state is not JobState.CANCELLED:
+                return Look(record=dropped, error=TrackingError(f"{record.job_id} was sent meanwhile; cancel it again"))
+            self.folders.forget(record.job_id)
+        return Look(record=dropped)
 
     def _missed(self, record: JobRecord, change: Callable[..., JobRecord], error: BatchwrightError) -> Look:
         """Note that the provider does not know the job or its results; said often enough, the job is lost."""
         changed = self._change(record, partial(change, now=self.clock.now()))
-        return Look(record=changed, error=None if changed.state is JobState.LOST else error)
+        return Look(record=changed, error=None if status_of(changed) is JobStatus.FAILED else error)
 
     def _trouble(self, record: JobRecord, error: BatchwrightError) -> Look:
         log.warning("looking at a job failed", extra={"event": "job.trouble", "job_id": record.job_id})
         return Look(record=self._change(record, partial(lifecycle.troubled, error=error)), error=error)
 
     def _change(self, record: JobRecord, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
-        return self.store.update(record.job_id, change)
+        """Apply what was learned about `record`, unless another process has moved the job on since."""
+        return self.store.update(record.job_id, lambda now: change(now) if lifecycle.unmoved(now, record) else now)
 
 
 def _name_of(record: JobRecord) -> str:

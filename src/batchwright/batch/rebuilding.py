@@ -27,7 +27,7 @@ def lost_records(folders: JobFolders, known: Collection[str], account_of: dict[s
         if record.job_id in known or record.provider_name not in account_of:
             continue
         tag = _tag_of(folders, record)
-        attempt = Attempt(tag=tag, started_at=record.created_at)
+        attempt = Attempt(tag=tag, started_at=record.created_at, restored=True)
         yield replace(record, state=JobState.SUBMITTING, attempts=(attempt,), account=account_of[record.provider_name])
 
 

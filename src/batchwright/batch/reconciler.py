@@ -51,7 +51,7 @@ class Reconciler:
         Raises `LLMProviderError` when it cannot be looked at, `TrackingError` when another record has it.
         """
         with self.folders.claim(job_id):
-            record = self.store.get(job_id)
+            record = self._unresolved(job_id)
             owner = next((other for other in self.store.load() if other.job_name == job_name), None)
             if owner is not None:
                 raise TrackingError(f"{job_name} is {owner.job_id} already; it cannot be {job_id} as well")
@@ -61,7 +61,13 @@ class Reconciler:
     def declare_absent(self, job_id: str) -> JobRecord:
         """Plan the job again, because a person says that it was never created."""
         with self.folders.claim(job_id):
-            return self._change(self.store.get(job_id), lifecycle.proven_absent)
+            return self._change(self._unresolved(job_id), lifecycle.proven_absent)
+
+    def _unresolved(self, job_id: str) -> JobRecord:
+        record = self.store.get(job_id)
+        if record.state is not JobState.SUBMITTING:
+            raise TrackingError(f"{job_id} is {record.state} meanwhile; there is nothing to decide any more")
+        return record
 
     def _look(self, record: JobRecord, attempt: Attempt, provider: Provider) -> Match:
         since = attempt.started_at - CLOCK_SKEW
@@ -102,6 +108,8 @@ class Reconciler:
             return self._change(record, partial(lifecycle.not_listed_yet, witness=match.behind))
         if record.missed_at is None or now - record.missed_at < timedelta(seconds=self.grace):
             return self._change(record, partial(lifecycle.not_listed, now=now))
+        if record.attempts[-1].restored:
+            return self._change(record, lifecycle.left_restored)
         log.info("job proven absent", extra={"event": "job.absent", "job_id": record.job_id})
         return self._change(record, lifecycle.proven_absent)
 

@@ -52,6 +52,7 @@ def halve(
     # In this order: a process that dies in between leaves items that nobody has and that are planned again.
     store.update(record.job_id, lambda old: lifecycle.split_up(old, halves, now))
     store.add(halves)
+    folders.forget(record.job_id)
     return halves[0], halves[1]
 
 

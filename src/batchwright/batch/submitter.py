@@ -18,8 +18,11 @@ from batchwright.batch.wire_file import write_under
 from batchwright.clock import Clock
 from batchwright.errors import (
     BatchwrightError,
+    ClaimedJobError,
+    InputError,
     LLMOutcomeUnknownError,
     LLMProviderError,
+    LLMRateLimitError,
     LLMRequestTooLargeError,
     NoRoomError,
     TrackingError,
@@ -38,6 +41,9 @@ TOO_LARGE_ALONE = (
     "is one request of more tokens than may wait at the provider; `batchwright batch-cancel` drops it, then "
     "`batch-create` with a smaller --batch-size asks its items"
 )
+
+_PASSING = (NoRoomError, LLMRateLimitError, ClaimedJobError)
+"""What is over by itself."""
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +69,7 @@ class Submission:
     @property
     def waiting(self) -> bool:
         """Whether the job is sent later by itself: the provider asked to wait, or another process is at it."""
-        planned = self.record.state is JobState.PLANNED and self.record.error_message is None
-        return self.error is not None and planned and not lifecycle.is_account_trouble(self.error)
+        return self.record.state is JobState.PLANNED and isinstance(self.error, _PASSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +89,16 @@ class Submitter:
         """
         with self.folders.claim(job_id):
             record = self.store.get(job_id)
+            if record.state is JobState.SUBMITTING:
+                return Submission(record=record, error=TrackingError(f"what became of {job_id} is not known yet"))
             if record.state is not JobState.PLANNED:
                 return Submission(record=record)
             tag = lifecycle.next_tag(record)
             path = self.folders.requests_path(job_id, provider.wire.suffix)
             if not path.is_file():
+                # Another machine may have it, so this is our own trouble and no business of the record's.
                 why = f"{path} is missing here, so {job_id} cannot be sent from this machine; {UNSENDABLE}"
-                return self._leave(record, why)
+                return Submission(record=record, error=InputError(why))
             intended = partial(lifecycle.intended, tag=tag, account=provider.account, now=self.clock.now())
             room = self.gate.admit(record, provider.limits, intended)
             if room.too_large:

@@ -6,6 +6,7 @@ These threads are daemons: what they were doing is on record (see `batch.submitt
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -16,12 +17,13 @@ MAX_WORKERS = 4
 
 
 def in_parallel(
-    work: Callable[[Item], Outcome], items: Iterable[Item], *, workers: int = MAX_WORKERS
+    work: Callable[[Item], Outcome], items: Iterable[Item], *, workers: int = MAX_WORKERS, until: float | None = None
 ) -> Iterator[tuple[Item, Outcome]]:
     """Yield (item, work(item)) as each is done, in the order of completion.
 
     An exception of `work` is raised here, after which no further item is begun. Leaving the loop early lets running
-    calls finish in the background and begins no more.
+    calls finish in the background and begins no more. So does `until`, a moment of `time.monotonic`: then the loop ends,
+    and what was not done by then is not yielded.
     """
     todo: queue.SimpleQueue[Item] = queue.SimpleQueue()
     count = 0
@@ -36,7 +38,10 @@ def in_parallel(
         ).start()
     try:
         for _ in range(count):
-            item, outcome, error = done.get()
+            try:
+                item, outcome, error = done.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return
             if error is not None:
                 raise error
             yield item, outcome  # type: ignore[misc]  # no error means that work returned an Outcome

@@ -110,8 +110,8 @@ def decode_record(job_id: str, value: object) -> JobRecord:
 def decode_first_generation(job_name: str, value: object) -> JobRecord:
     """Return the record of an entry of the first generation's flat map, whose keys were the providers' job names.
 
-    That tool wrote "failed" for its own trouble as well, without asking the provider: such a job gets no
-    `provider_state`, and every one of its items counts as unanswered, so it lists as failed and can be fetched again.
+    That tool wrote "failed" for its own trouble as well, without asking the provider. So such a job is pending here,
+    with the trouble as `last_error`: its answers may be there and paid for, and the provider's word decides.
     Raises `TrackingError` naming the job and the field.
     """
     try:
@@ -138,6 +138,7 @@ def _encode_attempt(attempt: Attempt) -> dict[str, Any]:
     for name in ("file_id", "job_name", "error"):
         _put(value, name, getattr(attempt, name))
     _put(value, "over_tokens", attempt.over_tokens or None)
+    _put(value, "restored", attempt.restored or None)
     return value
 
 
@@ -217,6 +218,7 @@ def _decode_attempt(item: object) -> Attempt:
         job_name=_optional_text(value, "job_name"),
         error=_optional_text(value, "error"),
         over_tokens=_number(value, "over_tokens", 0),
+        restored=value.get("restored", False) is True,
     )
 
 
@@ -224,16 +226,15 @@ def _decode_first_generation(job_name: str, value: Mapping[str, Any]) -> JobReco
     created_at = _moment(value, "created_at")
     ids = _ids(value.get(ITEM_IDS), ITEM_IDS)
     status, trouble = _text(value, "status"), _optional_text(value, "error_message")
-    unanswered = {"pending": None, "completed": (), "failed": ids}
-    states = {"pending": JobState.SUBMITTED, "completed": JobState.COMPLETED, "failed": JobState.FAILED}
-    if status not in states:
+    if status not in {"pending", "completed", "failed"}:
         raise _MalformedError("status is not pending, completed or failed")
+    done = status == "completed"
     batch = BatchRef(
         group=_text(value, GROUP),
         document=_text(value, DOCUMENT),
         index=_number(value, BATCH_INDEX),
         item_ids=ids,
-        unanswered=unanswered[status],
+        unanswered=() if done else None,
     )
     return JobRecord(
         job_id=hashed_job_id(job_name),
@@ -243,12 +244,12 @@ def _decode_first_generation(job_name: str, value: Mapping[str, Any]) -> JobReco
         batches=(batch,),
         request_count=1,
         created_at=created_at,
-        state=states[status],
+        state=JobState.COMPLETED if done else JobState.SUBMITTED,
         job_name=job_name,
         submitted_at=created_at,
-        collected_at=created_at if status == "completed" or unanswered[status] else None,
-        last_error=trouble if status == "pending" else None,
-        error_message=None if status == "pending" else trouble,
+        collected_at=created_at if done else None,
+        last_error=None if done else trouble,
+        error_message=trouble if done else None,
     )
 
 

@@ -56,6 +56,7 @@ class JobFolders:
 
     def __init__(self, tracking_file: Path) -> None:
         self.root = tracking_file.parent / "batch_jobs"
+        self._tracking_file = tracking_file.name
 
     @property
     def locks(self) -> Path:
@@ -79,16 +80,28 @@ class JobFolders:
     def keep(self, record: JobRecord) -> None:
         """Keep a copy of a planned job's record beside its wire file; a lost tracking file can be rebuilt from it."""
         with self.writer(self.folder(record.job_id) / _RECORD) as file:
-            file.write(to_line(encode_record(record)) + b"\n")
+            file.write(to_line({"tracking_file": self._tracking_file, "job": encode_record(record)}) + b"\n")
+
+    def forget(self, job_id: str) -> None:
+        """Remove the copy of a record whose job is given up, so that it is not brought back to life."""
+        path = self.folder(job_id) / _RECORD
+        with _explained("remove", path):
+            path.unlink(missing_ok=True)
 
     def kept(self) -> Iterator[JobRecord]:
-        """Yield the records kept in the folders, oldest first, as they were when planned."""
+        """Yield the records kept for this tracking file, oldest first, as they were when planned.
+
+        Folders of other tracking files that lie beside it are passed over.
+        """
         for path in sorted(self.root.glob(f"job-*/{_RECORD}")):
             with _explained("read", path):
                 content = path.read_bytes()
             try:
-                yield decode_record(path.parent.name, from_json(content))
-            except ValueError as exc:
+                value = from_json(content)
+                mine = value["tracking_file"] == self._tracking_file
+                if mine:
+                    yield decode_record(path.parent.name, value["job"])
+            except (ValueError, KeyError, TypeError) as exc:
                 raise TrackingError(f"{path} is damaged: {exc}; move its folder away to go on without it") from exc
 
     @contextmanager

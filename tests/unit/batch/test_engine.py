@@ -190,15 +190,14 @@ def test_an_unknown_model_is_about_the_job_and_not_about_the_account(house):
     assert submission.record.state is JobState.FAILED
 
 
-def test_a_planned_job_without_its_file_needs_a_person_and_its_items_are_not_planned_twice(house):
+def test_a_planned_job_without_its_file_is_this_machines_trouble_and_not_planned_twice(house):
     _, jobs = house.plan()
     path = house.folders.requests_path(only(jobs).job_id)
     content = path.read_bytes()
     path.unlink()
-    house.look()
-    stuck = only(house.store.load())
-    assert status_of(stuck) is JobStatus.FAILED
-    assert "batch-cancel" in (stuck.error_message or "")
+    (look,) = house.look()
+    assert "missing here" in str(look.error)
+    assert house.store.load() == tuple(jobs)
     assert house.create() == []
     path.write_bytes(content)
     house.look()
@@ -283,8 +282,11 @@ def test_another_accounts_key_never_makes_a_job_lost(house):
     for _ in range(3):
         house.clock.advance(1000)
         house.look()
-    assert only(house.store.load()).state is JobState.SUBMITTED
-    assert "another account" in (only(house.store.load()).last_error or "")
+    record = only(house.store.load())
+    assert record.state is JobState.SUBMITTED
+    assert status_of(record) is JobStatus.FAILED
+    assert "another" in (record.error_message or "")
+    assert house.create() == []
 
 
 def test_a_failed_request_leaves_its_items_unanswered_and_the_rest_saved(house):
@@ -405,3 +407,94 @@ def test_cancelling_asks_the_provider_and_drops_what_was_never_sent(house):
     house.clock.advance(1)
     _, jobs = house.plan()
     assert [batch.document for record in jobs for batch in record.batches] == ["c"]
+
+
+def test_a_job_that_was_sent_meanwhile_is_not_dropped(house):
+    _, jobs = house.plan()
+    list(house.engine.submit_all(jobs))
+    (look,) = house.engine.cancel_all(jobs)
+    assert "sent meanwhile" in str(look.error)
+    assert only(house.store.load()).state is JobState.SUBMITTED
+    assert house.create() == []
+
+
+def test_cancelling_a_job_nobody_knows_of_says_so_and_changes_nothing(house):
+    _, jobs = house.plan()
+    house.store.update(only(jobs).job_id, lambda old: replace(old, state=JobState.SUBMITTING, last_error="the truth"))
+    before = house.store.load()
+    (look,) = house.engine.cancel_all(before)
+    assert "batch-reconcile" in str(look.error)
+    assert house.store.load() == before
+
+
+def test_an_old_look_never_moves_a_job_back(house):
+    house.create()
+    stale = house.store.load()
+    running = house.provider.jobs[only(stale).job_name]
+    house.look()
+    collected = house.store.load()
+    house.provider.get_batch_job = lambda _name: running
+    list(house.engine.look_at_all(stale))
+    assert house.store.load() == collected
+
+
+def test_a_job_given_back_twice_is_sent_again_once(house):
+    house.create()
+    stale = house.store.load()
+    name = only(stale).job_name
+    job = replace(house.provider.jobs[name], state=JobState.FAILED, error="limit", over_quota=True)
+    house.provider.jobs[name] = job
+    house.look()
+    resent = list(house.engine.submit_all(house.store.load()))
+    list(house.engine.look_at_all(stale))
+    assert {record.job_id for record in house.store.load()} >= {submission.record.job_id for submission in resent}
+    assert all(
+        house.store.get(submission.record.job_id).job_name == submission.record.job_name for submission in resent
+    )
+
+
+def test_force_does_not_ask_what_an_unresolved_job_may_have_paid_for(house):
+    _, jobs = house.plan()
+    house.store.update(only(jobs).job_id, lambda old: replace(old, state=JobState.SUBMITTING))
+    assert house.create(force=True) == []
+
+
+def test_an_older_job_fetched_late_never_overwrites_a_newer_answer(house):
+    house.create()
+    older = house.store.load()
+    house.clock.advance(1)
+    house.provider._answer = lambda text: text.upper() + "!"
+    newer = [submission.record for submission in house.create(force=True)]
+    list(house.engine.look_at_all(newer))
+    house.provider._answer = lambda text: text.upper()
+    list(house.engine.look_at_all(older))
+    assert house.report("b") == "id,word,answer\n0,four,FOUR!\n"
+    assert {status_of(record) for record in house.store.load()} == {JobStatus.COMPLETED}
+
+
+def test_what_a_later_job_answers_is_closed_in_the_earlier_one(house):
+    house.create()
+    answers = house.provider.results
+    house.provider.results = lambda _job: iter(())
+    house.clock.advance(7200)
+    house.look()
+    house.clock.advance(7200)
+    house.look()
+    (parent,) = house.store.load()
+    assert status_of(parent) is JobStatus.FAILED
+    house.provider.results = answers
+    house.clock.advance(1)
+    created = [submission.record for submission in house.create()]
+    list(house.engine.look_at_all(created))
+    assert {status_of(record) for record in house.store.load()} == {JobStatus.COMPLETED}
+
+
+def test_a_collected_job_is_never_lost(house):
+    house.create()
+    house.look()
+    record = only(house.store.load())
+    del house.provider.jobs[record.job_name]
+    for _ in range(3):
+        house.clock.advance(1000)
+        house.look()
+    assert only(house.store.load()).state is JobState.COMPLETED

@@ -6,6 +6,7 @@ from batchwright.batch.rebuilding import lost_records
 from batchwright.errors import LLMRateLimitError, TrackingError
 from batchwright.job import JobState, JobStatus, status_of
 from batchwright.tracking.memory import MemoryJobStore
+from batchwright.tracking.payloads import JobFolders
 
 ACCOUNTS = {"fake": "fake-account"}
 
@@ -50,17 +51,44 @@ def test_a_job_of_a_second_attempt_is_found_by_that_attempts_tag(house):
     assert status_of(house.store.get(record.job_id)) is JobStatus.COMPLETED
 
 
-def test_a_job_that_was_never_sent_is_sent_after_it_is_proven_absent(house):
+def test_a_restored_job_that_nobody_lists_is_left_to_a_person(house):
     planned(house)
     lose_everything(house)
-    restore(house)
-    house.look()
+    (record,) = restore(house)
+    for _ in range(3):
+        house.clock.advance(60)
+        house.look()
+    left = house.store.get(record.job_id)
+    assert status_of(left) is JobStatus.FAILED
+    assert "--absent" in (left.error_message or "")
     assert house.provider.jobs == {}
-    house.clock.advance(60)
+    house.engine.reconciler.declare_absent(record.job_id)
     house.look()
     house.look()
-    assert len(house.provider.jobs) == 1
-    assert {status_of(record) for record in house.store.load()} == {JobStatus.COMPLETED}
+    assert status_of(house.store.get(record.job_id)) is JobStatus.COMPLETED
+
+
+def test_another_attempt_after_a_restoration_has_another_tag(house):
+    house.provider.fail_next["submit"] = [LLMRateLimitError("later")]
+    list(house.engine.submit_all(planned(house)))
+    list(house.engine.submit_all(house.store.load()))
+    lose_everything(house)
+    (record,) = restore(house)
+    house.engine.reconciler.declare_absent(record.job_id)
+    list(house.engine.submit_all(house.store.load()))
+    assert house.store.get(record.job_id).attempts[-1].tag == f"{record.job_id}-a3"
+
+
+def test_a_job_that_was_given_up_is_not_brought_back(house):
+    list(house.engine.cancel_all(planned(house)))
+    lose_everything(house)
+    assert restore(house) == []
+
+
+def test_another_tracking_files_jobs_are_not_restored(house):
+    planned(house)
+    neighbour = JobFolders(house.folders.root.parent / "other.json")
+    assert list(lost_records(neighbour, (), ACCOUNTS)) == []
 
 
 def test_known_jobs_and_other_providers_jobs_are_left_alone(house):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from batchwright.batch.planner import JobsPer
-from batchwright.errors import ClaimedJobError, LLMOutcomeUnknownError, LLMServerError
+from batchwright.errors import ClaimedJobError, LLMOutcomeUnknownError, LLMServerError, TrackingError
 from batchwright.job import JobState, JobStatus, status_of
 
 GRACE = 60
@@ -235,3 +235,15 @@ def test_a_person_may_say_that_there_is_none(house):
     assert house.engine.reconciler.declare_absent(record.job_id).state is JobState.PLANNED
     house.look()
     assert only(house.store.load()).tag == f"{record.job_id}-a2"
+
+
+def test_a_person_decides_nothing_about_a_job_that_was_resolved_meanwhile(house):
+    lose_the_answer(house, created=True)
+    house.create()
+    house.look()
+    record = only(house.store.load())
+    with pytest.raises(TrackingError, match="meanwhile"):
+        house.engine.reconciler.declare_absent(record.job_id)
+    with pytest.raises(TrackingError, match="meanwhile"):
+        house.engine.reconciler.adopt(record.job_id, "fake/1", house.provider)
+    assert only(house.store.load()) == record
