@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from batchwright.job import JobRecord, JobStatus, status_of
+from batchwright.job import JobRecord
 
 WARN_BEFORE = timedelta(days=5)
 """How long before answers are deleted a person is told; a long weekend and a bit."""
@@ -32,7 +32,7 @@ def retention_remark(record: JobRecord, now: datetime) -> str | None:
 
 def _needed(record: JobRecord) -> bool:
     """Whether there is anything at the provider that was not collected."""
-    return record.job_name is not None and record.cleaned_at is None and status_of(record) is not JobStatus.COMPLETED
+    return record.job_name is not None and record.cleaned_at is None and record.collected_at is None
 
 
 def _moment(moment: datetime) -> str:

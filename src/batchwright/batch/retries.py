@@ -51,7 +51,7 @@ def open_requests(record: JobRecord, settled: Mapping[DocumentKey, Collection[in
 def judge(again: Again, result: Result | None, *, retry: int, max_retries: int, include_invalid: bool) -> Again | Left:
     """Decide whether a request is sent again, by what came back for it (None: nothing did)."""
     if retry > max_retries:
-        reason = f"asked {max_retries + 1} times already; --max-retries {retry} asks once more"
+        reason = f"asked {retry} times already; --max-retries {retry} asks once more"
         return Left(batch=again.batch, reason=reason)
     failure = result.failure if result is not None and result.status is ResultStatus.ERRORED else None
     if failure is not None and not failure.retryable and not include_invalid:

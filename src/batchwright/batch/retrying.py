@@ -44,6 +44,11 @@ class Retrying:
         Raises `TrackingError` when the parent's results cannot be read.
         """
         again = list(open_requests(self.parent, self.settled))
+        if again and not self.folders.results_path(self.parent.job_id).is_file():
+            # Without them nobody knows which requests would only fail again.
+            reason = f"its answers are not here; first: batchwright batch-fetch --job-names {self.parent.job_id}"
+            self.left.extend(Left(batch=request.batch, reason=reason) for request in again)
+            return
         results = _results_at(self.parent, self.folders, {request.position for request in again})
         with JobAssembler(self.assembly) as assembler:
             for record in self._written(again, results, assembler):
@@ -86,8 +91,6 @@ def _complaint(task: Task, request: Again, result: Result | None) -> str | None:
 
 def _results_at(record: JobRecord, folders: JobFolders, positions: Collection[int]) -> dict[int, Result]:
     """Return the results at the given positions; the rest of the file is only passed over."""
-    if not folders.results_path(record.job_id).is_file():
-        return {}
     found: dict[int, Result] = {}
     for result in folders.results(record.job_id):
         place = place_of(record, result)

@@ -6,7 +6,7 @@ friendlier ones on top.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -114,8 +114,8 @@ class Cleaner(ABC):
     """A provider that can delete what we left at the vendor; not every provider can."""
 
     @abstractmethod
-    def clean_up(self, job: BatchJob, *, input_file_id: str | None) -> tuple[str, ...]:
-        """Delete the job's uploaded input and its results, and the job where that can be; return what is gone.
+    def clean_up(self, job: BatchJob, *, input_file_ids: Sequence[str]) -> tuple[str, ...]:
+        """Delete what was uploaded for the job, its results, and the job where that can be; return what is gone.
 
         What the vendor does not know any more counts as gone. Raises `LLMProviderError`.
         """

@@ -18,13 +18,17 @@ def finished_job(emulated, provider, tag="job-01-a1"):
     return provider.get_batch_job(job.job_name)
 
 
+def uploads_of(job):
+    return [job.input_file_id] if job.input_file_id else []
+
+
 @pytest.mark.parametrize("name", ["openai", "anthropic", "gemini"])
 def test_every_provider_cleans_up_and_the_answers_are_gone(emulate, name):
     emulated = emulate()
     provider = emulated.provider(name)
     job = finished_job(emulated, provider)
     assert isinstance(provider, Cleaner)
-    assert provider.clean_up(job, input_file_id=job.input_file_id)
+    assert provider.clean_up(job, input_file_ids=uploads_of(job))
     with pytest.raises(BatchwrightError):
         list(provider.results(job))
 
@@ -34,8 +38,8 @@ def test_cleaning_up_twice_is_no_error(emulate, name):
     emulated = emulate()
     provider = emulated.provider(name)
     job = finished_job(emulated, provider)
-    provider.clean_up(job, input_file_id=job.input_file_id)
-    provider.clean_up(job, input_file_id=job.input_file_id)
+    provider.clean_up(job, input_file_ids=uploads_of(job))
+    provider.clean_up(job, input_file_ids=uploads_of(job))
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic", "gemini"])
@@ -43,7 +47,7 @@ def test_another_jobs_answers_stay(emulate, name):
     emulated = emulate()
     provider = emulated.provider(name)
     job, other = finished_job(emulated, provider), finished_job(emulated, provider, "job-02-a1")
-    provider.clean_up(job, input_file_id=job.input_file_id)
+    provider.clean_up(job, input_file_ids=uploads_of(job))
     assert len(list(provider.results(provider.get_batch_job(other.job_name)))) == 2
 
 
@@ -52,7 +56,7 @@ def test_a_job_that_can_be_deleted_is_unknown_afterwards(emulate, name):
     emulated = emulate()
     provider = emulated.provider(name)
     job = finished_job(emulated, provider)
-    provider.clean_up(job, input_file_id=job.input_file_id)
+    provider.clean_up(job, input_file_ids=uploads_of(job))
     with pytest.raises(LLMNotFoundError):
         provider.get_batch_job(job.job_name)
 

@@ -126,3 +126,11 @@ def test_a_document_that_changed_is_left_with_its_reason(house):
     house.task.words["a"] = []
     jobs, (left,) = retry(house, parent)
     assert (jobs, left.reason) == ([], "gone")
+
+
+def test_without_the_answers_nothing_is_asked_again_on_a_guess(house):
+    parent = collected_with(house, errored(FailureKind.INVALID_REQUEST))
+    house.folders.results_path(parent.job_id).unlink()
+    jobs, (left,) = retry(house, parent)
+    assert jobs == []
+    assert "batch-fetch" in left.reason

@@ -87,7 +87,7 @@ def _clean_one(engine: Engine, record: JobRecord) -> tuple[str, ...]:
         )
     if not isinstance(provider, Cleaner):
         return ()
-    file_id = record.attempts[-1].file_id if record.attempts else None
+    file_ids = [attempt.file_id for attempt in record.attempts if attempt.file_id is not None]
     try:
         job = provider.get_batch_job(record.job_name or "")
     except LLMNotFoundError:
@@ -97,7 +97,7 @@ def _clean_one(engine: Engine, record: JobRecord) -> tuple[str, ...]:
             state=record.state,
             provider_state=record.provider_state or "",
         )
-    gone = provider.clean_up(job, input_file_id=file_id)
+    gone = provider.clean_up(job, input_file_ids=file_ids)
     engine.store.update(record.job_id, partial(lifecycle.cleaned, now=engine.clock.now()))
     return gone
 

@@ -1,6 +1,6 @@
 """Anthropic over its official SDK: message batches, and live messages."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -124,7 +124,7 @@ class AnthropicLLM(VendorProvider, Cleaner):
             if not as_list(page.get("data")) or page.get("has_more") is not True:
                 return
 
-    def clean_up(self, job: BatchJob, *, input_file_id: str | None) -> tuple[str, ...]:  # noqa: ARG002  (no files)
+    def clean_up(self, job: BatchJob, *, input_file_ids: Sequence[str]) -> tuple[str, ...]:  # noqa: ARG002  (no files)
         """Delete the batch and with it its requests and results; there is no file of its own."""
         with self._calls.unless_gone(), self._calls.guard(Phase.JOB):
             self._client.messages.batches.delete(job.job_name)

@@ -194,15 +194,13 @@ class GeminiLLM(VendorProvider, Cleaner):
             if token is None:
                 return
 
-    def clean_up(self, job: BatchJob, *, input_file_id: str | None) -> tuple[str, ...]:
-        """Delete the uploaded file and the job; the vendor deletes result files, whose names its API refuses."""
-        gone = []
-        if input_file_id is not None:
-            self._delete_file(input_file_id)
-            gone.append(input_file_id)
+    def clean_up(self, job: BatchJob, *, input_file_ids: Sequence[str]) -> tuple[str, ...]:
+        """Delete the uploaded files and the job; the vendor deletes result files, whose names its API refuses."""
+        for name in input_file_ids:
+            self._delete_file(name)
         with self._calls.unless_gone(), self._calls.guard(Phase.JOB):
             self._client.batches.delete(name=job.job_name)
-        return (*gone, job.job_name)
+        return (*input_file_ids, job.job_name)
 
     def _delete_file(self, name: str) -> None:
         try:

@@ -1,6 +1,6 @@
 """OpenAI over its official SDK: files and batches, and live calls of either endpoint."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -116,9 +116,9 @@ class OpenAILLM(VendorProvider, Cleaner):
             if not as_list(page.get("data")) or page.get("has_more") is not True:
                 return
 
-    def clean_up(self, job: BatchJob, *, input_file_id: str | None) -> tuple[str, ...]:
-        """Delete the uploaded file and both result files; a batch itself cannot be deleted."""
-        names = [name for name in (input_file_id, *job.output_file_ids) if name]
+    def clean_up(self, job: BatchJob, *, input_file_ids: Sequence[str]) -> tuple[str, ...]:
+        """Delete the uploaded files and both result files; a batch itself cannot be deleted."""
+        names = [*input_file_ids, *job.output_file_ids]
         for name in names:
             with self._calls.unless_gone(), self._calls.guard(Phase.FILE):
                 self._client.files.delete(name)
