@@ -23,6 +23,7 @@ from batchwright.batch.planner import JobsPer
 from batchwright.clock import SystemClock
 from batchwright.config import EMULATOR_VARIABLE, Environment
 from batchwright.errors import BatchwrightError
+from batchwright.job import JobRecord
 from batchwright.providers.base import Provider
 from batchwright.providers.registry import open_provider
 from batchwright.tracking.ids import JobIds
@@ -81,8 +82,12 @@ def plan(bench: Bench) -> int:
         new_job_id=JobIds(bench.clock.now),
         now=bench.clock.now,
     )
-    jobs = write_jobs(planned, assembly, remember=lambda record: bench.store.add([record]))
-    return sum(record.request_count for record in jobs)
+
+    def remember(record: JobRecord) -> None:
+        bench.folders.keep(record)
+        bench.store.add([record])
+
+    return sum(record.request_count for record in write_jobs(planned, assembly, remember=remember))
 
 
 def submit(bench: Bench) -> int:

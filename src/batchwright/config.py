@@ -1,5 +1,6 @@
 """Settings and credentials: flag, then environment, then `.env`, then default. The only reader of the environment."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ GRACE_VARIABLE = "BATCHWRIGHT_GRACE"
 DEFAULT_GRACE = 60.0
 """Seconds between two looks that must agree before a job counts as lost, or as never created."""
 EMULATED_GRACE = 0.2
+LONGEST_GRACE = 86_400.0
 
 SETTABLE_LIMITS = (
     "max_requests",
@@ -120,9 +122,6 @@ def find_credentials(
 class Settings:
     """What the commands need to know; paths are relative to the working directory unless absolute."""
 
-    provider: str = PROVIDER_NAMES[0]
-    model: str | None = None
-    batch_size: int = DEFAULT_BATCH_SIZE
     documents_dir: Path = Path("Documents")
     report: Path | None = None
     """The issue report; None means `language-check-report.csv` in `documents_dir`."""
@@ -142,9 +141,20 @@ class Settings:
         value = self.environment.get(GRACE_VARIABLE)
         if value is None:
             return EMULATED_GRACE if self.emulated else DEFAULT_GRACE
-        if not value.replace(".", "", 1).isdigit():
-            raise ConfigurationError(f"{GRACE_VARIABLE} is {value!r}; it is a number of seconds, e.g. 60")
-        return float(value)
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds <= LONGEST_GRACE:  # which not-a-number is not either
+            raise ConfigurationError(
+                f"{GRACE_VARIABLE} is {value!r}; it is a number of seconds up to a day ({LONGEST_GRACE:.0f}), e.g. 60"
+            )
+        return seconds
+
+    @property
+    def batch_size(self) -> int:
+        """Items a batch holds where no flag says so. Raises `ConfigurationError`."""
+        return batch_size_from(self.environment, None)
 
     @property
     def emulated(self) -> bool:
@@ -163,9 +173,10 @@ def limits_from(environment: Environment, provider_name: str) -> dict[str, int]:
         value = environment.get(variable)
         if value is None:
             continue
-        if not value.isdigit() or int(value) < 1:
+        number = _positive(value)
+        if number is None:
             raise ConfigurationError(f"{variable} is {value!r}; it is a whole number of 1 or more")
-        found[name] = int(value)
+        found[name] = number
     return found
 
 
@@ -176,9 +187,10 @@ def batch_size_from(environment: Environment, flag: int | None) -> int:
     else:
         found = environment.first("LLM_CATEGORISER_BATCH_SIZE")
         source, value = found or ("", str(DEFAULT_BATCH_SIZE))
-    if not value.lstrip("+-").isdigit() or int(value) < 1:
+    number = _positive(value)
+    if number is None:
         raise ConfigurationError(f"{source} is {value!r}; a batch holds 1 item or more, e.g. {DEFAULT_BATCH_SIZE}")
-    return int(value)
+    return number
 
 
 def provider_from(environment: Environment, flag: str | None) -> str:
@@ -188,3 +200,12 @@ def provider_from(environment: Environment, flag: str | None) -> str:
     if name not in PROVIDER_NAMES:
         raise ConfigurationError(f"{source}: no provider {value!r}; known: {', '.join(PROVIDER_NAMES)}")
     return name
+
+
+def _positive(text: str) -> int | None:
+    """Return the whole number of 1 or more that `text` is, or None."""
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    return number if number >= 1 else None

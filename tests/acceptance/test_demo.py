@@ -48,6 +48,15 @@ def test_a_second_demo_keeps_what_a_person_changed_and_uses_no_keys_and_settings
     assert page.read_text() == "changed\n"
 
 
+def test_a_folder_with_something_else_in_it_is_refused_and_left_as_it_is(empty):
+    mine = empty.folder / "mine" / "report.csv"
+    mine.parent.mkdir()
+    mine.write_text("precious")
+    before = empty.tree()
+    assert "choose an empty folder" in empty.run("demo", "--dir", "mine", check=2).stderr
+    assert empty.tree() == before
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     pytest.importorskip("hatchling", reason="the build tool is not installed")

@@ -59,7 +59,7 @@ def old_file(workspace, known_job):
 def test_every_job_is_listed_and_listing_changes_nothing(workspace, old_file):
     before = workspace.tree()
     listed = workspace.run("batch-list", "--show-errors", check=0).stdout.splitlines()
-    assert sorted(line.split()[1] for line in listed) == ["completed", "failed", "pending", "pending"]
+    assert sorted(line.split()[1] for line in listed) == ["completed", "pending", "pending", "pending"]
     assert sum("Invalid response format" in line for line in listed) == 1
     assert all(line.startswith("job-") for line in listed)
     assert workspace.tree() == before
@@ -73,17 +73,31 @@ def test_the_known_job_is_fetched_into_the_report(workspace, old_file, known_job
     assert not [line for line in workspace.wrong_rows() if "fieldwork-handbook" in line]
 
 
+def test_a_job_the_old_tool_gave_up_is_fetched_if_the_provider_has_it_and_never_paid_for_twice(
+    workspace, old_file, known_job
+):
+    entries = {known_job: entry(known_job, 0, [0, 1, 2, 3, 4], "failed", error_message="Invalid response format")}
+    workspace.tracking_file.write_text(json.dumps(entries))
+    creates = workspace.emulator.stats("gemini")["creates"]
+    created = workspace.run("batch-create", "--documents", FILENAME, check=0)
+    assert "5 pending" in created.stdout
+    assert workspace.emulator.stats("gemini")["creates"] == creates
+    assert "Saved 5 result(s)" in workspace.run("batch-fetch", "--check-all-pending", check=0).stdout
+    assert workspace.only_job["status"] == "completed"
+
+
 def test_a_job_the_provider_no_longer_knows_reads_as_lost_after_two_looks_and_nothing_is_thrown_away(
     workspace, old_file, known_job
 ):
     first = workspace.run("batch-fetch", "--check-all-pending", check=0)
-    assert "Still pending: 1" in first.stdout
+    assert "Still pending: 2" in first.stdout
     second = workspace.run("batch-fetch", "--check-all-pending", check=0)
-    assert "Failed: 1" in second.stdout
+    assert "Failed: 2" in second.stdout
 
     shown = workspace.run("batch-list", "--status", "failed", "--show-errors", check=0).stdout.splitlines()
-    (lost,) = [line for line in shown if " lost " in line]
-    assert "gemini does not know" in lost
+    lost = [line for line in shown if " lost " in line]
+    assert len(lost) == 2
+    assert all("gemini does not know" in line for line in lost)
     assert {record["job_name"] for record in workspace.jobs.values()} == set(json.loads(old_file))
     assert workspace.tracking_file.with_name("batch_jobs.json.v1").read_bytes() == old_file
     assert "No pending jobs." in workspace.run("batch-fetch", "--check-all-pending", check=0).stderr

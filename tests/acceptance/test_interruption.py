@@ -73,6 +73,14 @@ def test_ctrl_c_does_not_wait_for_a_hung_look(stuck, silent):
     assert stuck.only_job["status"] == "pending"
 
 
+def test_a_timeout_is_kept_although_a_look_hangs(stuck, silent):
+    began = time.monotonic()
+    done = stuck.run("batch-watch", "--timeout", "1", env=address(silent), check=124)
+    assert time.monotonic() - began < 15
+    assert "Still pending" in done.stdout
+    assert stuck.only_job["status"] == "pending"
+
+
 def test_ctrl_c_during_a_hung_create_ends_at_once_and_nothing_is_lost_or_sent_twice(workspace, emulator, silent):
     creating = workspace.start("batch-create", "--provider", "openai", env=address(silent))
     connection, _ = silent.accept()
@@ -82,6 +90,7 @@ def test_ctrl_c_during_a_hung_create_ends_at_once_and_nothing_is_lost_or_sent_tw
     assert code == 130
     assert "Traceback" not in stderr
     assert seconds < AT_ONCE
+    assert "What was planned or sent is remembered; run the same command again" in stderr
     assert workspace.only_job["state"] == "submitting"
 
     workspace.run("batch-create", "--provider", "openai", check=0)

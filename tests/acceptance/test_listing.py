@@ -113,13 +113,26 @@ def test_a_failed_request_is_shown_with_its_reason(jobs):
 
 @pytest.mark.parametrize("words", [["batch-list"], ["batch-list", "--json"], ["--help"], ["batch-create", "--help"]])
 def test_a_reader_that_leaves_early_is_no_error(jobs, words):
+    done = without_reader(jobs, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_work_goes_on_to_its_end_and_true_exit_code_without_a_reader(workspace):
+    workspace.emulator.behave(fail_positions=[4])
+    assert without_reader(workspace, "batch-create", "--provider", "openai", "--jobs-per", "run").returncode == 0
+    assert workspace.only_job["job_name"]
+    assert without_reader(workspace, "batch-watch").returncode == 3
+    assert len(workspace.reports) == 3
+
+
+def without_reader(workspace, *words):
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = subprocess.run(
+        return subprocess.run(
             [sys.executable, "-m", "batchwright", *words],
-            cwd=jobs.folder,
-            env=jobs.environment(),
+            cwd=workspace.folder,
+            env=workspace.environment(),
             stdout=writing,
             stderr=subprocess.PIPE,
             text=True,
@@ -127,7 +140,6 @@ def test_a_reader_that_leaves_early_is_no_error(jobs, words):
         )
     finally:
         os.close(writing)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_piped_output_is_plain(jobs):

@@ -94,3 +94,29 @@ def test_what_goes_over_a_limit_waits_and_is_sent_as_room_appears(workspace):
     workspace.run("batch-watch", check=0)
     assert workspace.wrong_rows() == []
     assert workspace.emulator.stats("openai")["creates"] == 5
+
+
+def test_jobs_planned_before_are_sent_only_where_they_were_asked_for(workspace):
+    workspace.variables["BATCHWRIGHT_OPENAI_MAX_CONCURRENT_JOBS"] = "1"
+    create(workspace, "--jobs-per", "document")
+    del workspace.variables["BATCHWRIGHT_OPENAI_MAX_CONCURRENT_JOBS"]
+    told = "2 job(s) planned before are waiting; batch-fetch sends them"
+    for words in (["--provider", "gemini"], ["--provider", "openai", "--limit", "1"]):
+        assert told in workspace.run("batch-create", *words, check=0).stderr
+    assert workspace.emulator.total("creates") == 1
+
+    waiting = [job["batches"][0]["filename"] for job in workspace.jobs.values() if job["state"] == "planned"]
+    one = ("batch-create", "--provider", "openai", "--documents", waiting[0])
+    assert "Jobs planned before: 1" in workspace.run(*one, "--dry-run", check=0).stdout
+    done = workspace.run(*one, check=0)
+    assert "Jobs planned before: 1" in done.stdout
+    assert "1 job(s) planned before are waiting" in done.stderr
+    assert workspace.emulator.total("creates") == 2
+
+
+@pytest.mark.parametrize("command", [["batch-fetch", "--check-all-pending"], ["batch-watch"]])
+def test_fetching_without_the_issue_report_ends_at_once(workspace, command):
+    create(workspace)
+    (workspace.folder / "Documents" / "language-check-report.csv").unlink()
+    assert "language-check-report.csv" in workspace.run(*command, check=2).stderr
+    assert workspace.only_job["status"] == "pending"

@@ -8,6 +8,7 @@ from batchwright.config import (
     Settings,
     batch_size_from,
     find_credentials,
+    limits_from,
     provider_from,
 )
 from batchwright.errors import ConfigurationError, LLMProviderConfigurationError
@@ -121,3 +122,26 @@ def test_an_unknown_provider_is_refused_with_the_known_ones(flag, variable, name
 def test_the_report_lies_in_the_documents_folder_unless_named():
     assert Settings(documents_dir=Path("D")).issue_report == Path("D/language-check-report.csv")
     assert Settings(report=Path("r.csv")).issue_report == Path("r.csv")
+
+
+@pytest.mark.parametrize("value", ["²", "+-5", "--5", "9" * 5000])
+def test_odd_numbers_are_refused_with_the_variable_and_never_a_traceback(value):
+    with pytest.raises(ConfigurationError, match="LLM_CATEGORISER_BATCH_SIZE"):
+        batch_size_from(env(LLM_CATEGORISER_BATCH_SIZE=value), None)
+    with pytest.raises(ConfigurationError, match="BATCHWRIGHT_OPENAI_MAX_REQUESTS"):
+        limits_from(env(BATCHWRIGHT_OPENAI_MAX_REQUESTS=value), "openai")
+
+
+@pytest.mark.parametrize("value", ["²", "1.²", ".", "nan", "inf", "-1", "1e300", "a minute"])
+def test_a_grace_that_is_no_time_is_refused(value):
+    with pytest.raises(ConfigurationError, match="BATCHWRIGHT_GRACE"):
+        _ = Settings(environment=env(BATCHWRIGHT_GRACE=value)).grace
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("0", 0), ("0.02", 0.02), ("60", 60)])
+def test_a_grace_is_seconds(value, seconds):
+    assert Settings(environment=env(BATCHWRIGHT_GRACE=value)).grace == seconds
+
+
+def test_the_settings_hold_the_batch_size_of_the_environment():
+    assert Settings(environment=env(LLM_CATEGORISER_BATCH_SIZE="7")).batch_size == 7

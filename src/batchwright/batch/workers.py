@@ -22,8 +22,8 @@ def in_parallel(
     """Yield (item, work(item)) as each is done, in the order of completion.
 
     An exception of `work` is raised here, after which no further item is begun. Leaving the loop early lets running
-    calls finish in the background and begins no more. So does `until`, a moment of `time.monotonic`: then the loop ends,
-    and what was not done by then is not yielded.
+    calls finish in the background and begins no more. So does the moment `until` (of `time.monotonic`), at which the
+    loop ends without what is not done.
     """
     todo: queue.SimpleQueue[Item] = queue.SimpleQueue()
     count = 0

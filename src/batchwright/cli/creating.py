@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchwright.batch.assembler import Assembly, OpenPayload, PayloadSink
 from batchwright.batch.creation import Planned, what_is_left, write_jobs
-from batchwright.batch.planner import JobsPer
+from batchwright.batch.planner import DocumentKey, JobsPer, key_of
 from batchwright.cli.workbench import Workbench
 from batchwright.errors import InputError
 from batchwright.job import JobRecord, JobState
@@ -66,6 +66,26 @@ def left_behind(workbench: Workbench) -> list[JobRecord]:
         for record in workbench.store.load()
         if record.state is JobState.PLANNED and not workbench.folders.is_claimed(record.job_id)
     ]
+
+
+def left_for(workbench: Workbench, task: Task, choice: Choice) -> tuple[list[JobRecord], int]:
+    """Return the jobs planned before that what was asked for now includes, and the number of the others.
+
+    Raises `ConfigurationError` for a subject or document that is not there.
+    """
+    left = left_behind(workbench)
+    selected = None
+    if choice.subjects or choice.documents:
+        selected = {key_of(document) for document in select(task.documents(), choice.subjects, choice.documents)}
+    included = [record for record in left if _is_included(record, choice, selected)]
+    return included, len(left) - len(included)
+
+
+def _is_included(record: JobRecord, choice: Choice, selected: set[DocumentKey] | None) -> bool:
+    """Whether sending a job does no more than was asked for; a limit counts batches that nobody has planned yet."""
+    if choice.limit is not None or record.provider_name != choice.provider_name:
+        return False
+    return selected is None or all((batch.group, batch.document) in selected for batch in record.batches)
 
 
 @dataclass(slots=True)

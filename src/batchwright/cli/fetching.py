@@ -10,13 +10,16 @@ from batchwright.cli.exits import ExitCode, Terminated, exit_code_of
 from batchwright.cli.output import data, shown_path, talk, warning
 from batchwright.cli.progress import Progress
 from batchwright.cli.subjects import where
-from batchwright.errors import ClaimedJobError, ConfigurationError, LLMProviderConfigurationError
+from batchwright.errors import ClaimedJobError, ConfigurationError, LLMProviderConfigurationError, LLMQuotaError
 from batchwright.job import JobRecord, JobState, JobStatus, status_of
 
 _REMOTE_FAILURES = frozenset({JobState.FAILED, JobState.EXPIRED, JobState.CANCELLED, JobState.LOST})
 
-_HOPELESS = (LLMProviderConfigurationError, ConfigurationError)
-"""No key, or a provider or task nobody knows: looking again does not help."""
+_HOPELESS = (LLMProviderConfigurationError, LLMQuotaError, ConfigurationError)
+"""No key, no credit, or a provider or task nobody knows: looking again does not help until a person acts."""
+
+SHORTEST_LOOK = 5.0
+"""Seconds that a look may take although the timeout is over, so that the one at its end is not cut off."""
 
 
 @dataclass(slots=True)
@@ -35,8 +38,8 @@ class Findings:
         """Return the jobs that now have `status`."""
         return [look.record for look in self.looks.values() if status_of(look.record) is status]
 
-    def configuration_error(self) -> ExitCode | None:
-        """Return the exit code for a missing key or an unknown provider: then the work was not done."""
+    def dead_end(self) -> ExitCode | None:
+        """Return the exit code for trouble with a key, the account or a setting: then the work was not done."""
         for look in self.looks.values():
             if isinstance(look.error, _HOPELESS):
                 return exit_code_of(look.error)
@@ -73,7 +76,8 @@ def hours_ago(now: datetime, hours: float) -> datetime:
 
 
 def look_once(engine: Engine, records: Sequence[JobRecord]) -> Findings:
-    """Look at each job once and print what it brought."""
+    """Look at each job once and print what it brought. Raises `InputError` if the answers could not be written."""
+    _open_tasks(engine, records)
     findings = Findings()
     for look in engine.look_at_all(records):
         findings.take(look)
@@ -84,14 +88,19 @@ def look_once(engine: Engine, records: Sequence[JobRecord]) -> Findings:
 def wait_for(engine: Engine, records: Sequence[JobRecord], *, pace: Pace, timeout: float | None) -> ExitCode:
     """Look again and again until nothing is pending or `timeout` seconds are over; print each job when it is done.
 
-    Ctrl-C or SIGTERM leaves the jobs at the provider as they are, says how to come back, and is raised again.
+    Ctrl-C or SIGTERM leaves the jobs at the provider as they are, says how to come back, and is raised again. Raises
+    `InputError` at once if the answers could not be written.
     """
+    _open_tasks(engine, records)
     findings = Findings()
     waiting = list(records)
+    started = engine.clock.monotonic()
     try:
         with Progress(engine.clock) as progress:
             for _ in looks(engine.clock, pace, timeout=timeout):
-                waiting = sorted(_still_waiting(engine, waiting, findings, progress), key=lambda record: record.job_id)
+                left = None if timeout is None else timeout - (engine.clock.monotonic() - started)
+                still = _still_waiting(engine, waiting, findings, progress, timeout=left)
+                waiting = sorted(still, key=lambda record: record.job_id)
                 progress.show(waiting, findings.looks)
                 if not waiting:
                     break
@@ -102,14 +111,29 @@ def wait_for(engine: Engine, records: Sequence[JobRecord], *, pace: Pace, timeou
     if waiting:
         talk("Stopped waiting; the jobs go on at the provider. Come back with: batchwright batch-watch")
         return ExitCode.TIMEOUT
-    return findings.configuration_error() or findings.strict_verdict()
+    return findings.dead_end() or findings.strict_verdict()
+
+
+def _open_tasks(engine: Engine, records: Iterable[JobRecord]) -> None:
+    """Read what answers are matched with, before anything is asked. Raises `InputError` if it cannot be used."""
+    for name in sorted({record.task for record in records}):
+        try:
+            engine.task_of(name)
+        except ConfigurationError:
+            continue  # a task this version does not know is its own jobs' trouble, and told with them
 
 
 def _still_waiting(
-    engine: Engine, waiting: Sequence[JobRecord], findings: Findings, progress: Progress
+    engine: Engine, waiting: Sequence[JobRecord], findings: Findings, progress: Progress, *, timeout: float | None
 ) -> Iterator[JobRecord]:
-    """Look at every job once; yield those worth another look, print the others, and trouble that is new."""
-    for look in engine.look_at_all(waiting):
+    """Look at every job once; yield those worth another look, print the others, and trouble that is new.
+
+    Jobs whose look does not end within `timeout` seconds are still waited for.
+    """
+    unseen = {record.job_id: record for record in waiting}
+    for look in engine.look_at_all(waiting, timeout=None if timeout is None else max(timeout, SHORTEST_LOOK)):
+        unseen.pop(look.record.job_id, None)
+        unseen.update({half.job_id: half for half in look.halves})
         before = findings.looks.get(look.record.job_id)
         findings.take(look)
         hopeless = isinstance(look.error, _HOPELESS)
@@ -120,6 +144,7 @@ def _still_waiting(
                 print_look(look)
         if again:
             yield look.record
+    yield from unseen.values()
 
 
 def print_look(look: Look) -> None:

@@ -1,7 +1,6 @@
 """The command line's entry: one group, commands loaded when they are called, exit codes that mean something."""
 
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import click
 
 from batchwright import __version__
 from batchwright.cli.exits import ExitCode, Terminated, exit_code_of
-from batchwright.cli.output import ReaderGoneError, report_error
+from batchwright.cli.output import ReaderGoneError, report_error, talk
 
 _COMMANDS = {
     "batch-create": "Turn documents into provider batch jobs.",
@@ -29,6 +28,9 @@ _COMMANDS = {
     "demo": "Run the whole job on sample documents against the emulator.",
 }
 """Each command lives in `commands/<name>.py` as `command`; the sentence is here so that --help imports none of them."""
+
+_RESUMED = frozenset({"batch-create", "batch-fetch", "batch-retry", "batch-cancel", "batch-reconcile", "batch-clean"})
+"""Commands that are simply given again after they were interrupted; `batch-watch` says so itself."""
 
 
 class _LazyGroup(click.Group):
@@ -65,7 +67,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         outcome = cli.main(list(arguments), prog_name="batchwright", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001  (the last line of defence: a code and a sentence, not a traceback)
-        return _told(error, verbose="-v" in arguments or "--verbose" in arguments)
+        code = _told(error, verbose="-v" in arguments or "--verbose" in arguments)
+        if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED} and _RESUMED & set(arguments[:1]):
+            talk("What was planned or sent is remembered; run the same command again, or see: batchwright batch-list")
+        return code
     finally:
         logging.shutdown()
     return outcome if isinstance(outcome, int) else ExitCode.OK
@@ -86,14 +91,12 @@ def _told(error: BaseException, *, verbose: bool) -> int:
             error.show()
             code = ExitCode.USAGE
         case KeyboardInterrupt() | click.Abort():
-            click.echo("Interrupted.", err=True)
+            talk("Interrupted.")
             code = ExitCode.INTERRUPTED
         case Terminated():
-            click.echo("Terminated.", err=True)
+            talk("Terminated.")
             code = ExitCode.TERMINATED
         case ReaderGoneError():
-            # Point stdout elsewhere, so that the flush at exit does not fail as well.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = ExitCode.OK
         case _:
             report_error(error, verbose=verbose)

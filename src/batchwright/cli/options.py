@@ -47,6 +47,10 @@ class GuideCommand(click.Command):
         return super().parse_args(ctx, _spelled_out(args, names, ctx))
 
 
+class ListingCommand(GuideCommand):
+    """A command that only shows something: when its reader has left (`| head`), there is nothing left to do."""
+
+
 def _spelled_out(args: list[str], names: set[str], ctx: click.Context) -> list[str]:
     spelled: list[str] = []
     option: str | None = None

@@ -1,12 +1,15 @@
 """What the terminal shows: data on stdout, talk on stderr, and nothing that a model or a file can use to control it."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
+
+from batchwright.cli.options import ListingCommand
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters (escape sequences begin with one) and marks that reorder text; tab and newline stay."""
@@ -22,16 +25,34 @@ class ReaderGoneError(Exception):
 
 
 def data(line: object = "") -> None:
-    """Print a line of what was asked for. Raises `ReaderGoneError`; click itself would end the program with 1."""
+    """Print a line of what was asked for.
+
+    When the reader has left, a command that does work goes on in silence, for half of it may be paid for. Raises
+    `ReaderGoneError` in one that only shows something.
+    """
     try:
         click.echo(printable(line))
     except BrokenPipeError as error:
-        raise ReaderGoneError from error
+        # click itself would end the program with 1.
+        _silence(sys.stdout)
+        context = click.get_current_context(silent=True)
+        if context is not None and isinstance(context.command, ListingCommand):
+            raise ReaderGoneError from error
 
 
 def talk(line: object = "") -> None:
-    """Print a line that is about the work, not its result."""
-    click.echo(printable(line), err=True)
+    """Print a line that is about the work, not its result; nobody may be there to read it."""
+    try:
+        click.echo(printable(line), err=True)
+    except BrokenPipeError:
+        _silence(sys.stderr)
+
+
+def _silence(stream: TextIO) -> None:
+    """Send everything further nowhere, so that neither the next line nor the flush at exit fails."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def warning(message: object) -> None:

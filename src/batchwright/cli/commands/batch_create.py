@@ -6,7 +6,7 @@ import click
 import pydantic_core
 
 from batchwright.batch.planner import JobsPer
-from batchwright.cli.creating import Choice, left_behind, rehearse, write_payloads, write_planned
+from batchwright.cli.creating import Choice, left_for, rehearse, write_payloads, write_planned
 from batchwright.cli.exits import ExitCode
 from batchwright.cli.fetching import print_look
 from batchwright.cli.options import GuideCommand, ManyValued
@@ -93,7 +93,7 @@ def create(workbench: Workbench, choice: Choice) -> int:
     # What an unresolved job may have paid for is looked for before anything is sent for the same items.
     for look in engine.resolve_all(workbench.store.load()):
         print_look(look)
-    left = left_behind(workbench)
+    left, others_left = left_for(workbench, task, choice)
     planned, jobs = write_planned(workbench, task, provider, choice)
     sent = send(engine, [*left, *jobs], task)
     for skipped in planned.skipped:
@@ -107,12 +107,19 @@ def create(workbench: Workbench, choice: Choice) -> int:
         f"Already pending {task.items_word}": planned.pending,
     }
     summarise([*left, *jobs], sent, others)
+    _tell_waiting(others_left)
     return verdict(sent, left_out=bool(planned.skipped))
+
+
+def _tell_waiting(count: int) -> None:
+    if count:
+        talk(f"{count} job(s) planned before are waiting; batch-fetch sends them")
 
 
 def _rehearse(workbench: Workbench, choice: Choice) -> int:
     task = workbench.task()
     planned, jobs, sink = rehearse(workbench, task, choice)
+    left, others_left = left_for(workbench, task, choice)
     for record in jobs:
         for name, batches in by_document(record):
             data(f"Would process {name} ({sum(len(batch.item_ids) for batch in batches)} {task.items_word})...")
@@ -123,6 +130,9 @@ def _rehearse(workbench: Workbench, choice: Choice) -> int:
     data(f"  Total documents: {documents_in(jobs)}")
     data(f"  Total batches: {sum(record.request_count for record in jobs)}")
     data(f"  Jobs: {len(jobs)}, {sink.size_bytes:,} bytes")
+    if left:
+        data(f"  Jobs planned before: {len(left)}")
+    _tell_waiting(others_left)
     if sink.first:
         data("First request:")
         data(pydantic_core.to_json(pydantic_core.from_json(sink.first), indent=2).decode())

@@ -26,7 +26,7 @@ from batchwright.job import JobRecord
 @click.option("--wait", is_flag=True, help="Wait until nothing is pending; exit 3 or 5 where something failed.")
 @click.option("--strict", is_flag=True, help="Exit 3 where items failed, 5 where a job failed at the provider.")
 @click.option("--timeout", type=Duration(), help="Stop waiting after this long (90, 10m, 2h); exit 124.")
-@click.option("--interval", type=Duration(), help="Between looks  [default: 30 s growing to 10 min]")
+@click.option("--interval", type=Duration(), help="Between looks, 1 s or more  [default: 30 s growing to 10 min]")
 @click.option("--accept-changed", is_flag=True, help="Merge answers although the report has changed since.")
 @click.option("--csv-safe", is_flag=True, help="Keep spreadsheet formulas in answers from executing.")
 @with_workbench
@@ -67,7 +67,7 @@ def command(
         return wait_for(engine, chosen, pace=workbench.pace(interval), timeout=timeout)
     findings = look_once(engine, chosen)
     summarise(findings)
-    return findings.configuration_error() or (findings.strict_verdict() if strict else ExitCode.OK)
+    return findings.dead_end() or (findings.strict_verdict() if strict else ExitCode.OK)
 
 
 def _chosen(workbench: Workbench, *, everything: bool, hours: float | None) -> list[JobRecord]:

@@ -6,14 +6,14 @@ from typing import Any
 import click
 
 from batchwright.batch.retention import retention_remark, until
-from batchwright.cli.options import GuideCommand
+from batchwright.cli.options import ListingCommand
 from batchwright.cli.output import data, json_document, table, talk, warning
 from batchwright.cli.subjects import where
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.job import JobRecord, JobState, JobStatus, RequestCounts, status_of
 
 
-@click.command("batch-list", cls=GuideCommand)
+@click.command("batch-list", cls=ListingCommand)
 @click.option("--status", type=click.Choice([status.value for status in JobStatus]), help="Only jobs of this status.")
 @click.option("--show-errors", is_flag=True, help="End each line with what went wrong.")
 @click.option("--batches", is_flag=True, help="Also a line for each document batch.")

@@ -7,7 +7,7 @@ import click
 
 from batchwright.batch.answers import place_of
 from batchwright.batch.planner import batch_at
-from batchwright.cli.options import GuideCommand
+from batchwright.cli.options import ListingCommand
 from batchwright.cli.output import data, shown_path, table, talk
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.job import JobRecord, status_of
@@ -15,7 +15,7 @@ from batchwright.result import Result, ResultStatus
 from batchwright.tracking.base import find_job
 
 
-@click.command("batch-show", cls=GuideCommand)
+@click.command("batch-show", cls=ListingCommand)
 @click.argument("job")
 @click.option("--errors", is_flag=True, help="Only requests without an answer.")
 @click.option("--full", is_flag=True, help="Also each answer's text.")

@@ -10,7 +10,7 @@ from batchwright.cli.workbench import Workbench, with_workbench
 
 @click.command("batch-watch", cls=GuideCommand)
 @click.option("--timeout", type=Duration(), help="Stop waiting after this long (90, 10m, 2h); exit 124.")
-@click.option("--interval", type=Duration(), help="Between looks  [default: 30 s growing to 10 min]")
+@click.option("--interval", type=Duration(), help="Between looks, 1 s or more  [default: 30 s growing to 10 min]")
 @with_workbench
 def command(workbench: Workbench, *, timeout: float | None, interval: float | None) -> int:
     """Wait for everything pending and collect each job when it ends.

@@ -14,10 +14,14 @@ from batchwright.cli.options import GuideCommand
 from batchwright.cli.output import data, shown_path, talk
 from batchwright.cli.workbench import Workbench
 from batchwright.config import DEFAULT_BATCH_SIZE, EMULATOR_VARIABLE, PROVIDER_NAMES, Environment, Settings
+from batchwright.errors import ConfigurationError, InputError
 from batchwright.workspace import copy_to
 
 TIMEOUT = 120.0
 """Seconds after which a demo that hangs gives up."""
+
+MARKER = ".batchwright-demo"
+"""The file that tells a demo's own folder; nothing is written into another."""
 
 
 @click.command("demo", cls=GuideCommand)
@@ -28,7 +32,7 @@ TIMEOUT = 120.0
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("batchwright-demo"),
     show_default=True,
-    help="Where the sample workspace is made; files you changed in it are kept.",
+    help="An empty or new folder, or that of an earlier demo; files you changed in it are kept.",
 )
 def command(provider: str, folder: Path) -> int:
     """Run the whole job on sample documents against a local emulator: no key, no network, no cost.
@@ -43,6 +47,7 @@ def command(provider: str, folder: Path) -> int:
     """  # noqa: D301  (\b keeps click from wrapping the examples)
     from batchwright.emulator.server import RunningEmulator  # noqa: PLC0415  (starlette is not needed to show --help)
 
+    _claim(folder)
     copy_to(folder)
     talk(f"Sample workspace: {shown_path(folder)}")
     with RunningEmulator(folder / "data" / "emulator") as emulator:
@@ -62,6 +67,23 @@ def command(provider: str, folder: Path) -> int:
         check = check_reports(workbench, {record.job_id for record in jobs}, emulator.url)
     _tell(check)
     return ExitCode.OK if check.rows and not check.differing else ExitCode.UNEXPECTED
+
+
+def _claim(folder: Path) -> None:
+    """Mark a new or empty folder as a demo's. Raises `ConfigurationError` for one that holds something else."""
+    marker = folder / MARKER
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if marker.is_file():
+            return
+        if any(folder.iterdir()):
+            raise ConfigurationError(
+                f"{shown_path(folder)} holds files that no demo made, and would be changed; choose an empty folder "
+                "with --dir"
+            )
+        marker.write_text("Made by `batchwright demo`; it may be deleted.\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def _workbench(folder: Path, url: str) -> Workbench:

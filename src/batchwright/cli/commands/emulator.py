@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 import pydantic_core
 
-from batchwright.cli.options import GuideCommand
+from batchwright.cli.options import ListingCommand
 from batchwright.cli.output import data, talk
 from batchwright.errors import ConfigurationError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8765
 
 
-@click.command("emulator", cls=GuideCommand)
+@click.command("emulator", cls=ListingCommand)
 @click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: a free one.")
 @click.option(
     "--data",

@@ -163,7 +163,7 @@ def _block(part: Part) -> dict[str, Any]:
 
 
 def decode_job(batch: Json) -> BatchJob:
-    """Return a message batch as our job; a status nobody knows is a job in progress."""
+    """Return a message batch as our job; a status nobody knows is a job in progress until it has an end."""
     status = as_text(batch.get("processing_status")) or "unknown"
     counts = as_object(batch.get("request_counts"))
     known = RequestCounts(
@@ -173,28 +173,28 @@ def decode_job(batch: Json) -> BatchJob:
         expired=as_count(counts.get("expired")),
         cancelled=as_count(counts.get("canceled")),
     )
-    created = as_time(batch.get("created_at"))
+    created, ended = as_time(batch.get("created_at")), as_time(batch.get("ended_at"))
     return BatchJob(
         provider_name=NAME,
         job_name=as_text(batch.get("id")) or "",
-        state=job_state(status, known, cancel_asked=bool(batch.get("cancel_initiated_at"))),
+        state=job_state(status, known, cancel_asked=bool(batch.get("cancel_initiated_at")), ended=ended is not None),
         provider_state=status,
         counts=known,
         created_at=created,
         results_until=created + RESULTS_KEPT if created else None,
-        ended_at=as_time(batch.get("ended_at")),
+        ended_at=ended,
         expires_at=as_time(batch.get("expires_at")),
     )
 
 
-def job_state(status: str, counts: RequestCounts, *, cancel_asked: bool) -> JobState:
+def job_state(status: str, counts: RequestCounts, *, cancel_asked: bool, ended: bool) -> JobState:
     """Return the state of a batch: an ended one is named after what cut it short, if anything did.
 
     Answers given before that are kept in either case.
     """
     if status == "canceling":
         return JobState.CANCELLING
-    if status != "ended":
+    if status == "in_progress" or (status != "ended" and not ended):
         return JobState.IN_PROGRESS
     if counts.cancelled and (cancel_asked or counts.cancelled == counts.total):
         return JobState.CANCELLED

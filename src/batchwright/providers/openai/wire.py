@@ -52,6 +52,12 @@ _STATES = {
     "cancelled": JobState.CANCELLED,
     "canceled": JobState.CANCELLED,
 }
+_ENDS = {
+    "completed_at": JobState.COMPLETED,
+    "failed_at": JobState.FAILED,
+    "expired_at": JobState.EXPIRED,
+    "cancelled_at": JobState.CANCELLED,
+}
 _FINISH = {
     "stop": FinishReason.STOP,
     "length": FinishReason.LENGTH,
@@ -180,17 +186,17 @@ def _responses_part(part: Part) -> dict[str, Any]:
 
 
 def decode_job(batch: Json) -> BatchJob:
-    """Return a batch object as our job; a status nobody knows is a job in progress."""
+    """Return a batch object as our job; a status nobody knows is a job in progress until it has an end."""
     status = as_text(batch.get("status")) or "unknown"
     counts = as_object(batch.get("request_counts"))
     errors = [as_object(entry) for entry in as_list(as_object(batch.get("errors")).get("data"))]
-    ends = (as_time(batch.get(f"{word}_at")) for word in ("completed", "failed", "expired", "cancelled"))
-    ended = next((end for end in ends if end), None)
+    ends = ((moment, state) for field, state in _ENDS.items() if (moment := as_time(batch.get(field))))
+    ended, end_state = next(ends, (None, JobState.IN_PROGRESS))
     files = (as_text(batch.get("output_file_id")), as_text(batch.get("error_file_id")))
     return BatchJob(
         provider_name=NAME,
         job_name=as_text(batch.get("id")) or "",
-        state=_STATES.get(status.lower(), JobState.IN_PROGRESS),
+        state=_STATES.get(status.lower(), end_state),
         provider_state=status,
         counts=RequestCounts(
             total=as_count(counts.get("total")),
