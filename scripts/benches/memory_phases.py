@@ -23,7 +23,6 @@ from batchwright.batch.planner import JobsPer
 from batchwright.clock import SystemClock
 from batchwright.config import EMULATOR_VARIABLE, Environment
 from batchwright.errors import BatchwrightError
-from batchwright.job import JobRecord
 from batchwright.providers.base import Provider
 from batchwright.providers.registry import open_provider
 from batchwright.tracking.ids import JobIds
@@ -83,11 +82,11 @@ def plan(bench: Bench) -> int:
         now=bench.clock.now,
     )
 
-    def remember(record: JobRecord) -> None:
+    jobs = list(write_jobs(planned, assembly))
+    bench.store.add(jobs)
+    for record in jobs:
         bench.folders.keep(record)
-        bench.store.add([record])
-
-    return sum(record.request_count for record in write_jobs(planned, assembly, remember=remember))
+    return sum(record.request_count for record in jobs)
 
 
 def submit(bench: Bench) -> int:

@@ -1,6 +1,5 @@
 """Bad input gets a clear error that names the object and the next step, and nothing is lost."""
 
-import json
 import os
 
 import pytest
@@ -273,7 +272,8 @@ def test_a_log_file_or_dotenv_file_that_cannot_be(workspace, refused):
 def test_an_address_of_the_emulator_that_nobody_listens_at(workspace):
     env = {"BATCHWRIGHT_EMULATOR_URL": "http://127.0.0.1:9"}
     done = workspace.run(*CREATE, env=env, check=3)
-    assert "Failed to create job - " in done.stdout
+    assert "Waiting to be sent - " in done.stdout
     assert "Traceback" not in done.stderr
     assert workspace.emulator.total("creates") == 0
-    assert json.loads(workspace.tracking_file.read_bytes())["jobs"]
+    assert workspace.only_job["state"] == "planned"
+    workspace.run("batch-watch", check=0)

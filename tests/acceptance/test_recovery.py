@@ -23,7 +23,7 @@ def test_a_retry_asks_only_what_failed_and_completes_the_reports(workspace, prov
     workspace.run("batch-watch", check=0)
     assert workspace.wrong_rows() == []
     assert workspace.emulator.stats(provider)["requests"] == 5 + 1
-    assert "Total batches: 0" in workspace.run("batch-retry", "--all", check=0).stdout
+    assert "No jobs with unanswered items" in workspace.run("batch-retry", "--all", check=0).stderr
 
 
 def test_a_retry_needs_to_be_told_which_jobs(workspace):

@@ -1,6 +1,6 @@
 """From documents to planned jobs: what is left to ask, written into wire files and remembered, nothing sent yet."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batchwright.batch.assembler import Assembly, JobAssembler
@@ -66,15 +66,13 @@ def what_is_left(
     return planned
 
 
-def write_jobs(planned: Planned, assembly: Assembly, *, remember: Callable[[JobRecord], None]) -> Iterator[JobRecord]:
-    """Write the wire files of everything planned; each job is remembered as soon as its file is durable.
+def write_jobs(planned: Planned, assembly: Assembly) -> Iterator[JobRecord]:
+    """Write the wire files of everything planned and yield each job as soon as its file is durable.
 
     A document that cannot be read is skipped from there on and noted in `planned.skipped`.
     """
     with JobAssembler(assembly) as assembler:
-        for record in _written(planned, assembler, assembly.task):
-            remember(record)
-            yield record
+        yield from _written(planned, assembler, assembly.task)
 
 
 def _written(planned: Planned, assembler: JobAssembler, task: Task) -> Iterator[JobRecord]:

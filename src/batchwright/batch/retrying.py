@@ -1,6 +1,6 @@
 """Plan new jobs for what a collected job left open: only the requests that have no usable answer."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from batchwright.batch.answers import place_of
@@ -38,8 +38,8 @@ class Retrying:
     left: list[Left] = field(default_factory=list)
     """What is not asked again, and why; filled while `write_jobs` runs."""
 
-    def write_jobs(self, *, remember: Callable[[JobRecord], None]) -> Iterator[JobRecord]:
-        """Write the wire files of the new jobs; each is remembered as soon as its file is durable.
+    def write_jobs(self) -> Iterator[JobRecord]:
+        """Write the wire files of the new jobs and yield each as soon as its file is durable.
 
         Raises `TrackingError` when the parent's results cannot be read.
         """
@@ -51,9 +51,7 @@ class Retrying:
             return
         results = _results_at(self.parent, self.folders, {request.position for request in again})
         with JobAssembler(self.assembly) as assembler:
-            for record in self._written(again, results, assembler):
-                remember(record)
-                yield record
+            yield from self._written(again, results, assembler)
 
     def _written(
         self, again: Iterable[Again], results: Mapping[int, Result], assembler: JobAssembler

@@ -20,10 +20,12 @@ from batchwright.errors import (
     BatchwrightError,
     ClaimedJobError,
     InputError,
+    LLMConnectionError,
     LLMOutcomeUnknownError,
     LLMProviderError,
     LLMRateLimitError,
     LLMRequestTooLargeError,
+    LLMServerError,
     NoRoomError,
     TrackingError,
 )
@@ -42,7 +44,7 @@ TOO_LARGE_ALONE = (
     "`batch-create` with a smaller --batch-size asks its items"
 )
 
-_PASSING = (NoRoomError, LLMRateLimitError, ClaimedJobError)
+_PASSING = (NoRoomError, ClaimedJobError, LLMRateLimitError, LLMServerError, LLMConnectionError)
 """What is over by itself."""
 
 log = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ class Submission:
 
     @property
     def waiting(self) -> bool:
-        """Whether the job is sent later by itself: the provider asked to wait, or another process is at it."""
+        """Whether the job is sent later by itself: the provider cannot take it now, or another process is at it."""
         return self.record.state is JobState.PLANNED and isinstance(self.error, _PASSING)
 
 

@@ -55,7 +55,8 @@ def write_planned(
     with workbench.folders.planning():
         planned = plan(workbench, task, choice)
         assembly = assembly_for(workbench, task, provider, batch_size=choice.batch_size, jobs_per=choice.jobs_per)
-        jobs = list(write_jobs(planned, assembly, remember=workbench.remember))
+        jobs = list(write_jobs(planned, assembly))
+        workbench.remember(jobs)
     return planned, jobs
 
 
@@ -115,7 +116,7 @@ def rehearse(workbench: Workbench, task: Task, choice: Choice) -> tuple[Planned,
     sink = FirstRequest(provider)
     planned = plan(workbench, task, choice)
     assembly = _elsewhere(workbench, task, provider, choice, sink.open)
-    return planned, list(write_jobs(planned, assembly, remember=lambda _: None)), sink
+    return planned, list(write_jobs(planned, assembly)), sink
 
 
 def write_payloads(workbench: Workbench, choice: Choice, folder: Path) -> tuple[Planned, list[Path]]:
@@ -136,7 +137,7 @@ def write_payloads(workbench: Workbench, choice: Choice, folder: Path) -> tuple[
     tracked = assembly_for(workbench, task, provider, batch_size=choice.batch_size, jobs_per=choice.jobs_per)
     assembly = replace(tracked, open_payload=open_payload)
     try:
-        for _ in write_jobs(planned, assembly, remember=lambda _: None):
+        for _ in write_jobs(planned, assembly):
             pass
     except OSError as error:
         raise InputError(f"cannot write payloads to {folder}: {error.strerror or error}") from error

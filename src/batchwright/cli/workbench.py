@@ -2,7 +2,7 @@
 
 import functools
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,10 +91,15 @@ class Workbench:
             job_ids=JobIds(clock.now),
         )
 
-    def remember(self, record: JobRecord) -> None:
-        """Keep the record of a job whose wire file is durable; first beside that file, so that it is never without."""
-        self.folders.keep(record)
-        self.store.add([record])
+    def remember(self, records: Sequence[JobRecord]) -> None:
+        """Keep the records of jobs whose wire files are durable, in one step; a copy beside each file.
+
+        In this order: what is not in the tracking file is not restored by its copy, but planned again.
+        """
+        if records:
+            self.store.add(records)
+        for record in records:
+            self.folders.keep(record)
 
     def task(self, name: str = "categorise") -> Task:
         """Return the task a job was made for. Raises `ConfigurationError` for one this version does not know."""

@@ -13,6 +13,9 @@ Json = Mapping[str, Any]
 """A JSON object as it came."""
 
 _NOTHING: Json = {}
+_MOST = 2**53
+"""The largest whole number that every reader of JSON agrees on."""
+_YEARS = range(1970, 3000)
 
 
 def as_object(value: object) -> Json:
@@ -38,25 +41,32 @@ def as_word(value: object) -> str | None:
 
 
 def as_count(value: object) -> int:
-    """Return a number of things: Gemini's are texts, and zero is often left out."""
-    if isinstance(value, bool):
+    """Return a number of things: Gemini's are texts, and zero is often left out. What cannot be a count is 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return 0
-    if isinstance(value, (int, float)):
-        return int(value)
-    return int(value) if isinstance(value, str) and value.isdecimal() else 0
+    try:
+        count = int(value)
+    except (ValueError, OverflowError):
+        return 0
+    return count if 0 <= count <= _MOST else 0
 
 
 def as_time(value: object) -> datetime | None:
-    """Return a time in UTC from seconds since 1970 or ISO 8601 (nanoseconds are cut to microseconds)."""
+    """Return a time in UTC from seconds since 1970 or ISO 8601 (nanoseconds are cut to microseconds).
+
+    A time outside `_YEARS` is none: one could not even add a day to the last of them.
+    """
     try:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
-        if isinstance(value, str):
+            moment = datetime.fromtimestamp(value, UTC)
+        elif isinstance(value, str):
             moment = datetime.fromisoformat(value)
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        else:
+            return None
     except (ValueError, OverflowError, OSError):
         return None
-    return None
+    return moment if moment.year in _YEARS else None
 
 
 def parse_object(body: bytes | str) -> Json:

@@ -102,7 +102,9 @@ class House:
             new_job_id=self.job_ids,
             now=self.clock.now,
         )
-        return planned, list(write_jobs(planned, assembly, remember=lambda record: self.store.add([record])))
+        jobs = list(write_jobs(planned, assembly))
+        self.store.add(jobs)
+        return planned, jobs
 
     def create(self, **options):
         _, jobs = self.plan(**options)

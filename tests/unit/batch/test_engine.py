@@ -8,6 +8,7 @@ import pytest
 from batchwright.batch.planner import JobsPer
 from batchwright.errors import (
     ClaimedJobError,
+    LLMConnectionError,
     LLMInvalidRequestError,
     LLMProviderConfigurationError,
     LLMQuotaError,
@@ -141,6 +142,20 @@ def test_a_refused_job_is_failed_and_its_items_can_be_asked_again(house):
     house.clock.advance(1)
     (again,) = house.create()
     assert again.record.state is JobState.SUBMITTED
+
+
+@pytest.mark.parametrize("method", ["upload", "submit"])
+@pytest.mark.parametrize("error", [LLMServerError("overloaded"), LLMConnectionError("no connection")])
+def test_a_job_that_trouble_kept_from_being_created_stays_planned_and_is_sent_later(house, method, error):
+    house.provider.fail_next[method] = [error]
+    (submission,) = house.create()
+    assert submission.waiting
+    assert status_of(submission.record) is JobStatus.PENDING
+    assert submission.record.last_error == str(error)
+    house.look()
+    house.look()
+    assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+    assert len(house.provider.sent) == 1
 
 
 def test_a_refused_job_does_not_stop_the_others(house):

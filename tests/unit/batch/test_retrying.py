@@ -34,7 +34,9 @@ def retry(house, parent, **wish):
         wish=RetryWish(**wish),
         settled=settled,
     )
-    return list(retrying.write_jobs(remember=lambda record: house.store.add([record]))), retrying.left
+    jobs = list(retrying.write_jobs())
+    house.store.add(jobs)
+    return jobs, retrying.left
 
 
 def collected_with(house, outcome):

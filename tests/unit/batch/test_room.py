@@ -139,11 +139,24 @@ def test_a_job_given_back_for_its_tokens_is_sent_again_later_under_a_new_tag(hou
     assert look.record.state is JobState.PLANNED
     assert status_of(look.record) is JobStatus.PENDING
     assert look.record.attempts[-1].over_tokens == record.input_tokens
+    split = next(look for look in iter(lambda: house.look()[0], None) if look.halves)
+    assert {half.job_id for half in split.halves} < {record.job_id for record in house.store.load()}
     for _ in range(8):
         house.look()
     records = house.store.load()
     assert {status_of(record) for record in records} == {JobStatus.COMPLETED}
     assert house.report("a").count("\n") == 4
+
+
+def test_the_halves_of_a_job_are_looked_at_in_its_place(house):
+    house.create()
+    (record,) = house.store.load()
+    job = house.provider.jobs[record.job_name]
+    house.provider.jobs[record.job_name] = replace(job, state=JobState.FAILED, error="limit", over_quota=True)
+    house.look()
+    parent, *halves = house.engine.look_at_all(house.store.load())
+    assert [look.record.job_id for look in halves] == [half.job_id for half in parent.halves]
+    assert len(halves) == 2
 
 
 def test_a_job_given_back_lowers_what_may_wait(house):

@@ -152,6 +152,18 @@ def test_geminis_wait_is_in_the_body_and_the_header_counts_first():
     assert raised("gemini", 429, body, headers={"retry-after": "3"}).retry_after == 3.0
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("<html>\r\n<head><title> 502 Bad Gateway </title></head></html>", "502 Bad Gateway"),
+        ("<p>", "a page of HTML"),
+        ("too <many>", "too <many>"),
+    ],
+)
+def test_a_gateways_page_is_told_by_its_title(body, said):
+    assert read_error("openai", status_code=502, headers={}, body=body, now=NOW).message == said
+
+
 def test_the_request_id_is_found_in_header_or_body():
     assert raised("openai", 500, openai(), headers={"x-request-id": "a"}).request_id == "a"
     assert raised("anthropic", 500, anthropic(), headers={"request-id": "b"}).request_id == "b"

@@ -522,6 +522,28 @@ def test_openais_states(status, state):
     assert openai.decode_job({"id": "b", "status": status}).state is state
 
 
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("completed", JobState.COMPLETED),
+        ("failed", JobState.FAILED),
+        ("expired", JobState.EXPIRED),
+        ("cancelled", JobState.CANCELLED),
+    ],
+)
+def test_a_status_nobody_knows_is_told_by_the_end_it_has(word, state):
+    job = openai.decode_job({"id": "b", "status": "brandnew", f"{word}_at": 1_800_000_000})
+    assert (job.state, job.provider_state) == (state, "brandnew")
+    known = openai.decode_job({"id": "b", "status": "finalizing", f"{word}_at": 1_800_000_000})
+    assert known.state is JobState.IN_PROGRESS
+
+
+def test_an_anthropic_status_nobody_knows_is_told_by_the_end_it_has():
+    batch = {"id": "m", "processing_status": "brandnew", "request_counts": {"expired": 1}}
+    assert anthropic.decode_job(batch).state is JobState.IN_PROGRESS
+    assert anthropic.decode_job(batch | {"ended_at": "2026-01-01T00:00:00Z"}).state is JobState.EXPIRED
+
+
 def test_a_failed_openai_job_tells_line_code_and_number_of_errors():
     data = [{"code": "token_limit_exceeded", "message": "Enqueued token limit", "line": 3}, {"message": "x"}]
     job = openai.decode_job({"id": "b", "status": "failed", "errors": {"data": data}})

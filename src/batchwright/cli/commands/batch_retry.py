@@ -85,7 +85,9 @@ def _plan(
                 wish=wish,
                 settled=_settled(workbench, parent, task),
             )
-            jobs.extend(retrying.write_jobs(remember=workbench.remember))
+            written = list(retrying.write_jobs())
+            workbench.remember(written)
+            jobs.extend(written)
             left.extend(retrying.left)
     return jobs, left
 

@@ -293,7 +293,7 @@ def _responses_reply(body: Json, request_id: str | None) -> Reply:
     texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
     refusal = next((as_text(part.get("refusal")) for part in parts if part.get("type") == "refusal"), None)
     word = as_text(as_object(body.get("incomplete_details")).get("reason"))
-    if word is None and body.get("status") in {"completed", None}:
+    if word is None and body.get("status") in ("completed", None):
         word = "stop"
     usage = as_object(body.get("usage"))
     read = as_object(usage.get("input_tokens_details"))
