@@ -44,7 +44,7 @@ TOO_LARGE_ALONE = (
     "`batch-create` with a smaller --batch-size asks its items"
 )
 
-_PASSING = (NoRoomError, ClaimedJobError, LLMRateLimitError, LLMServerError, LLMConnectionError)
+_PASSING = (NoRoomError, LLMRateLimitError, LLMServerError, LLMConnectionError)
 """What is over by itself."""
 
 log = logging.getLogger(__name__)
@@ -66,12 +66,13 @@ class Submission:
     @property
     def unresolved(self) -> bool:
         """Whether nobody knows if the job was created; the next look finds out."""
-        return self.record.state is JobState.SUBMITTING
+        return self.record.state is JobState.SUBMITTING and not isinstance(self.error, ClaimedJobError)
 
     @property
     def waiting(self) -> bool:
         """Whether the job is sent later by itself: the provider cannot take it now, or another process is at it."""
-        return self.record.state is JobState.PLANNED and isinstance(self.error, _PASSING)
+        passing = self.record.state is JobState.PLANNED and isinstance(self.error, _PASSING)
+        return passing or isinstance(self.error, ClaimedJobError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
