@@ -5,11 +5,13 @@ import logging
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from batchwright.cli.main import main
+from batchwright.config import EMULATOR_PREFIXES, KEY_VARIABLES
 from batchwright.emulator import RunningEmulator, Scenario, verdict
 from batchwright.emulator.faults import parse_fault
 from batchwright.emulator.vendor import Vendor
@@ -52,6 +54,10 @@ class Desk:
     close: object
     """Closes the connections of the last command, as the end of its process would."""
     ran: list = field(default_factory=list)
+    options: tuple = ()
+    """Given with every command."""
+    keys: set = field(default_factory=set)
+    """The keys that providers were opened with."""
     cancels: bool = False
     """Whether the job runs for an hour and is to be cancelled meanwhile."""
     excused: Counter = field(default_factory=Counter)
@@ -60,7 +66,7 @@ class Desk:
     """The jobs that are excused."""
 
     def run(self, *words):
-        code = main([str(word) for word in words])
+        code = main([str(word) for word in (*words, *self.options)])
         self.close()
         done = Ran(words=words, code=code, text=self.read())
         assert "Traceback" not in done.text, f"{words}:\n{done.text}"
@@ -86,6 +92,13 @@ class Desk:
     def watch(self, minutes, interval):
         """Look, and again after every so many minutes, for so many."""
         return self.run("batch-watch", "--timeout", f"{minutes}m", "--interval", f"{interval}m")
+
+    def ask(self, prompt):
+        """Ask a live question, with a provider as a program has it."""
+        try:
+            return registry.open_provider(self.provider).generate(prompt)
+        finally:
+            self.close()
 
     def strike(self, *faults):
         """Set these faults (JSON forms), and no others."""
@@ -227,23 +240,34 @@ def open_desk(tmp_path, monkeypatch, capsys, _emulator_times, _orderly_logging):
     """Return a function that opens a desk for a provider."""
     emulator, times = _emulator_times
 
-    def open_one(provider, grace=GRACE, *, hangs=False):
-        times["clock"] = clock = FakeClock()
+    def open_one(provider, grace=GRACE, *, hangs=False, key=None, where="environment"):
+        times["clock"] = clock = FakeClock(datetime.now(UTC))  # from now, for the dates in headers
         emulator.world.use_scenario(Scenario.everywhere(**AT_ONCE))
         emulator.world.reset()
         copy_to(tmp_path)
         monkeypatch.chdir(tmp_path)
         for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LLM_PRIMARY"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("BATCHWRIGHT_EMULATOR_URL", emulator.url)
+        options = {"timeout": SHORT if hangs else LONG}
+        if key is None:
+            monkeypatch.setenv("BATCHWRIGHT_EMULATOR_URL", emulator.url)
+        else:  # as at a real provider, but for the address
+            monkeypatch.delenv("BATCHWRIGHT_EMULATOR_URL", raising=False)
+            options["base_url"] = f"{emulator.url}{EMULATOR_PREFIXES[provider]}"
+            (variable, *_) = KEY_VARIABLES[provider]
+            if where == ".env":
+                (tmp_path / where).write_text(f"{variable}={key}\n", encoding="utf-8")
+            else:
+                monkeypatch.setenv(variable, key)
         monkeypatch.setenv("BATCHWRIGHT_GRACE", str(grace))
         monkeypatch.setattr("batchwright.cli.workbench.SystemClock", lambda: clock)
         monkeypatch.setattr("batchwright.providers.gemini.adapter.SystemClock", lambda: clock)
         providers = []
         original = registry.open_provider
 
-        def opened(*words, **options):
-            providers.append(original(*words, timeout=SHORT if hangs else LONG, **options))
+        def opened(*words, **asked):
+            providers.append(original(*words, **options, **asked))
+            desk.keys.update(providers[-1]._calls.secrets)
             return providers[-1]
 
         def close():
@@ -257,7 +281,8 @@ def open_desk(tmp_path, monkeypatch, capsys, _emulator_times, _orderly_logging):
             said = capsys.readouterr()
             return said.out + said.err
 
-        return Desk(folder=tmp_path, clock=clock, emulator=emulator, provider=provider, read=read, close=close)
+        desk = Desk(folder=tmp_path, clock=clock, emulator=emulator, provider=provider, read=read, close=close)
+        return desk
 
     return open_one
 
