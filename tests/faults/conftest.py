@@ -3,7 +3,6 @@
 import csv
 import logging
 import re
-import ssl
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,8 +28,6 @@ DAY = 86_400.0
 AT_ONCE = {"validating_s": 0, "in_progress_s": 0, "finalizing_s": 0, "cancelling_s": 0}
 SHORT, LONG = 0.3, 60.0
 """Seconds after which a call that hangs is given up: where one does, and where none should."""
-
-UNUSED = ssl.create_default_context()
 
 _COMMAND = re.compile(r"\bbatch-(?:create|fetch|watch|retry|reconcile|cancel)\b")
 
@@ -279,14 +276,11 @@ def open_desk(tmp_path, monkeypatch, capsys, _emulator_times, _orderly_logging):
 
         monkeypatch.setattr(registry, "open_provider", opened)
         monkeypatch.setattr("google.genai._api_client.INITIAL_RETRY_DELAY", 0)
-        # No call here is encrypted, and every client would read all certificates that there are.
-        monkeypatch.setattr("ssl.create_default_context", lambda *_, **__: UNUSED)
 
         def read():
             said = capsys.readouterr()
             return said.out + said.err
 
-        # Named, for what is opened belongs to it.
         desk = Desk(folder=tmp_path, clock=clock, emulator=emulator, provider=provider, read=read, close=close)
         return desk
 
