@@ -319,7 +319,8 @@ def test_every_fault_has_its_place_in_the_tables():
 _INTRO = """\
 Everything below is tried at every provider it can happen to, with the faults of the [emulator](emulator.md#faults).
 This is what you see as long as the fault lasts. When it is over, the commands that the messages name bring every
-answer home, and no request is paid for twice unless its answer cannot be had any more.
+answer home. No request is paid for twice unless its answer cannot be had any more, or the provider creates or lists a
+job later than the grace (`BATCHWRIGHT_GRACE`) after it was asked.
 """
 _ON_CALLS = """\
 When a call fails every time. It is the same at every provider that has the call: Anthropic has no upload. A call that
