@@ -38,8 +38,8 @@ def test_cleaning_up_twice_is_no_error(emulate, name):
     emulated = emulate()
     provider = emulated.provider(name)
     job = finished_job(emulated, provider)
-    provider.clean_up(job, input_file_ids=uploads_of(job))
-    provider.clean_up(job, input_file_ids=uploads_of(job))
+    first = provider.clean_up(job, input_file_ids=uploads_of(job))
+    assert provider.clean_up(job, input_file_ids=uploads_of(job)) == first
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic", "gemini"])
