@@ -1,0 +1,1 @@
+"""batchwright inside other tools."""
