@@ -17,7 +17,7 @@ from rows import RowsTask
 
 from batchwright.batch.assembler import Assembly
 from batchwright.batch.collector import Collector
-from batchwright.batch.creation import what_is_left, write_jobs
+from batchwright.batch.creation import write_jobs
 from batchwright.batch.orchestrator import Engine
 from batchwright.batch.planner import JobsPer
 from batchwright.clock import SystemClock
@@ -25,6 +25,7 @@ from batchwright.config import EMULATOR_VARIABLE, Environment
 from batchwright.errors import BatchwrightError
 from batchwright.providers.base import Provider
 from batchwright.providers.registry import open_provider
+from batchwright.tasks.remaining import what_is_left
 from batchwright.tracking.ids import JobIds
 from batchwright.tracking.json_file import JsonFileJobStore
 from batchwright.tracking.payloads import JobFolders

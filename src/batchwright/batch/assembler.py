@@ -13,11 +13,12 @@ from typing import Protocol, Self
 
 from batchwright.batch.lifecycle import custom_id
 from batchwright.batch.planner import Fill, JobsPer, belongs_in, extended
-from batchwright.batch.retries import retries_of, with_complaint
+from batchwright.batch.retries import retries_of
 from batchwright.errors import InputError
 from batchwright.job import BatchRef, JobRecord
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
+from batchwright.tasks.complaints import with_complaint
 
 BYTES_PER_TOKEN = 4
 """A rough measure, good enough to keep clear of a quota that is learned by running into it."""

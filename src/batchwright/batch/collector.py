@@ -5,40 +5,29 @@ The record changes last: a run that is killed on the way downloads and merges ag
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
-from pathlib import Path
 
 from batchwright.batch import lifecycle
 from batchwright.batch.answers import AnswerReader, download, reading
-from batchwright.batch.planner import DocumentKey, key_of
 from batchwright.clock import Clock
 from batchwright.config import DEFAULT_BATCH_SIZE
 from batchwright.errors import ChangedInputError, InputError, JobNotReadyError, TrackingError
 from batchwright.job import BatchJob, BatchRef, JobRecord, JobState
 from batchwright.providers.base import Provider
-from batchwright.reports.document_csv import answered_ids, merge_rows
 from batchwright.tasks.base import Document, Row, Task
+from batchwright.tasks.planning import DocumentKey, key_of
+from batchwright.tasks.remaining import answered_items
+from batchwright.tasks.saving import SavedReport, record_progress, save_rows
 from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
-from batchwright.tracking.state import DocumentProgress, StateFile, completed_batches
+from batchwright.tracking.state import StateFile
 
 log = logging.getLogger(__name__)
 
 MAX_WARNINGS = 200
 """Warnings kept of one job; the rest are counted. Ten thousand bad answers say the same thing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedReport:
-    """Rows of one job written to one document's report."""
-
-    group: str
-    document: str
-    path: Path
-    rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +129,7 @@ class Collector:
         answered.update(newer)
         rows = [row for row in rows if int(row[task.report.key]) not in newer] if newer else rows
         try:
-            saved = self._save(task, key, rows)
+            saved = save_rows(task, key, rows, lock_folder=self.folders.locks, csv_safe=self.csv_safe)
         except InputError as error:
             progress.unwritable.append(str(error))
         else:
@@ -160,9 +149,7 @@ class Collector:
         touched = {(batch.group, batch.document) for batch in record.batches}
         size = record.batch_size or self.batch_size
         try:
-            self.state.record(
-                progress_of(task, document, size) for document in task.documents() if key_of(document) in touched
-            )
+            record_progress(self.state, task, touched, size)
         except (InputError, TrackingError) as error:
             progress.warn([str(error)])
 
@@ -199,37 +186,9 @@ class Collector:
             settled = partial(lifecycle.settled, answered=answered)
             self.store.update_many({other.job_id: settled for other in others})
 
-    def _save(self, task: Task, key: DocumentKey, rows: Sequence[Row]) -> SavedReport | None:
-        if not rows:
-            return None
-        group, document = key
-        path = task.report_path(group, document)
-        merge_rows(path, task.report, rows, lock_folder=self.folders.locks, csv_safe=self.csv_safe)
-        return SavedReport(group=group, document=document, path=path, rows=len(rows))
-
 
 def _open_documents(record: JobRecord) -> set[DocumentKey]:
     return {(batch.group, batch.document) for batch in record.batches if batch.unanswered}
-
-
-def progress_of(task: Task, document: Document, batch_size: int) -> DocumentProgress:
-    """Return how far a document is, from the rows of its report. Raises `InputError` if that cannot be read."""
-    total = len(document.item_ids)
-    return DocumentProgress(
-        group=document.group,
-        document=document.name,
-        completed_batches=completed_batches(total, answered_items(task, document), batch_size),
-        total_items=total,
-    )
-
-
-def answered_items(task: Task, document: Document) -> frozenset[int]:
-    """Return the ids of a document's items that have a row in its report. Raises `InputError`."""
-    path = task.report_path(document.group, document.name)
-    with suppress(OSError):  # what else is wrong with it, reading it says
-        if not path.exists():  # most documents of a first run: their items need not be looked at
-            return frozenset()
-    return answered_ids(path, task.report, task.identify(document))
 
 
 def _by_document(batches: Sequence[BatchRef]) -> Iterator[tuple[DocumentKey, list[tuple[int, BatchRef]]]]:

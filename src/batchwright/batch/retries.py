@@ -3,10 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from batchwright.batch.planner import DocumentKey
 from batchwright.job import BatchRef, JobRecord, JobState
-from batchwright.request import Message, Request, Role, TextPart
 from batchwright.result import Result, ResultStatus
+from batchwright.tasks.planning import DocumentKey
 
 MAX_RETRIES = 3
 """How often the same items are asked again, unless told otherwise."""
@@ -58,13 +57,3 @@ def judge(again: Again, result: Result | None, *, retry: int, max_retries: int, 
         reason = f"would fail again unchanged: {failure.message}; --include-invalid asks all the same"
         return Left(batch=again.batch, reason=reason)
     return again
-
-
-def with_complaint(request: Request, complaint: str) -> Request:
-    """Return the request, its last question preceded by why the earlier answer could not be used."""
-    *earlier, last = request.messages
-    text = (
-        f"An earlier answer to this request could not be used: {complaint}\n"
-        "Answer again, exactly in the form that is asked for.\n\n"
-    )
-    return replace(request, messages=(*earlier, Message(role=Role.USER, parts=(TextPart(text=text), *last.parts))))

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from batchwright.batch.answers import place_of
 from batchwright.batch.assembler import Assembly, JobAssembler
-from batchwright.batch.planner import DocumentKey
 from batchwright.batch.retries import MAX_RETRIES, Again, Left, judge, open_requests, retries_of
 from batchwright.errors import InputError
 from batchwright.job import JobRecord
 from batchwright.result import Result
 from batchwright.tasks.base import Document, Task
+from batchwright.tasks.complaints import complaint_about
+from batchwright.tasks.planning import DocumentKey
 from batchwright.tracking.payloads import JobFolders
 
 
@@ -84,7 +85,7 @@ def _complaint(task: Task, request: Again, result: Result | None) -> str | None:
     """Return what the task says against an answer that arrived; None where none did."""
     if result is None or not result.succeeded:
         return None
-    return "; ".join(task.handle_result(request.batch, result).warnings) or "it left some items out."
+    return complaint_about(task.handle_result(request.batch, result))
 
 
 def _results_at(record: JobRecord, folders: JobFolders, positions: Collection[int]) -> dict[int, Result]:

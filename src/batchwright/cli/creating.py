@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchwright.batch.assembler import Assembly, OpenPayload, PayloadSink
-from batchwright.batch.creation import Planned, what_is_left, write_jobs
-from batchwright.batch.planner import DocumentKey, JobsPer, key_of
+from batchwright.batch.creation import write_jobs
+from batchwright.batch.planner import JobsPer
 from batchwright.cli.workbench import Workbench
 from batchwright.errors import InputError
 from batchwright.job import JobRecord, JobState
 from batchwright.providers.base import Provider
 from batchwright.sources.names import select
 from batchwright.tasks.base import Task
+from batchwright.tasks.planning import DocumentKey, key_of
+from batchwright.tasks.remaining import Planned, what_is_left
 
 PLACEHOLDER_JOB_ID = "job-000000000000"
 """Stands for a job's id where nothing is made, so that two dry runs print the same."""

@@ -7,7 +7,7 @@ import pytest
 
 from batchwright.batch.assembler import Assembly
 from batchwright.batch.collector import Collector
-from batchwright.batch.creation import what_is_left, write_jobs
+from batchwright.batch.creation import write_jobs
 from batchwright.batch.orchestrator import Engine
 from batchwright.batch.planner import JobsPer
 from batchwright.errors import ChangedInputError, InputError
@@ -15,6 +15,7 @@ from batchwright.job import BatchRef
 from batchwright.reports.base import ReportSpec
 from batchwright.request import Message, Request
 from batchwright.tasks.base import Document, Handled, Task
+from batchwright.tasks.remaining import what_is_left
 from batchwright.testing import FakeClock, FakeProvider
 from batchwright.tracking.ids import JobIds
 from batchwright.tracking.memory import MemoryJobStore

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from batchwright.batch.assembler import Assembly
-from batchwright.batch.collector import answered_items
-from batchwright.batch.planner import JobsPer, key_of, pending_items
+from batchwright.batch.planner import JobsPer
 from batchwright.batch.retries import MAX_RETRIES
 from batchwright.batch.retrying import Retrying, RetryWish
 from batchwright.job import JobState, JobStatus, status_of
 from batchwright.result import Failure, FailureKind, Result, ResultStatus
+from batchwright.tasks.planning import key_of, pending_items
+from batchwright.tasks.remaining import answered_items
 
 
 def retry(house, parent, **wish):

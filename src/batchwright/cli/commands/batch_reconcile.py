@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import click
 
-from batchwright.batch.collector import answered_items
-from batchwright.batch.planner import DocumentKey, key_of
 from batchwright.batch.rebuilding import lost_records
 from batchwright.cli.exits import ExitCode
 from batchwright.cli.fetching import print_look
@@ -13,6 +11,8 @@ from batchwright.cli.options import GuideCommand, ManyValued
 from batchwright.cli.output import data, shown_path, talk
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.job import JobRecord, JobState
+from batchwright.tasks.planning import DocumentKey, key_of
+from batchwright.tasks.remaining import answered_items
 
 
 @click.command("batch-reconcile", cls=GuideCommand)

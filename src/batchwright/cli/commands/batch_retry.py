@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import click
 
-from batchwright.batch.collector import answered_items
-from batchwright.batch.planner import DocumentKey, key_of, pending_items
 from batchwright.batch.retries import MAX_RETRIES, Left
 from batchwright.batch.retrying import Retrying, RetryWish
 from batchwright.cli.creating import assembly_for, left_behind
@@ -16,6 +14,8 @@ from batchwright.cli.sending import send, summarise, verdict
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.job import JobRecord, JobStatus, status_of
 from batchwright.tasks.base import Task
+from batchwright.tasks.planning import DocumentKey, key_of, pending_items
+from batchwright.tasks.remaining import answered_items
 
 
 @click.command("batch-retry", cls=GuideCommand)
