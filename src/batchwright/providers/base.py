@@ -2,7 +2,7 @@
 
 An adapter only translates. It does not retry, sleep, store or read the environment; every vendor failure arrives as
 one of ours (`batchwright.errors`). Six methods are required; `PromptMethods` (providers/prompting.py) builds the
-friendlier ones on top.
+friendlier ones on top. `rates`, `connections` and `aclose` may stay as they are.
 """
 
 from abc import ABC, abstractmethod
@@ -31,6 +31,22 @@ class Limits:
     """Jobs created in an hour; None where the vendor names no number."""
     max_enqueued_tokens: int | None = None
     """Input tokens of all unfinished jobs of one model. It depends on the account: None until it is set or learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What an account may ask live, as the headers of an answer said it; None where they said nothing."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    """Input and output together, where the vendor does not tell them apart."""
+    remaining_requests: int | None = None
+    """Requests that would be taken at once at that moment."""
+    remaining_tokens: int | None = None
+    requests_reset: float | None = None
+    """Seconds until all of `requests_per_minute` is there again."""
+    tokens_reset: float | None = None
+    """Seconds until all of `tokens_per_minute` is there again."""
 
 
 class WireFormat(Protocol):
@@ -73,6 +89,13 @@ class Provider(ABC):
     """A digest that tells two accounts apart; never the key itself."""
     tags_jobs: bool = True
     """Whether listed jobs carry the tag or the uploaded file they were made with (Anthropic's carry neither)."""
+    connections: int = 100
+    """Live calls that have a connection at once, in each event loop; the others wait for one."""
+
+    @property
+    def rates(self) -> Rates | None:
+        """What the last live answer said about the account's rates; None before one did, or where none ever does."""
+        return None
 
     @abstractmethod
     def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:
@@ -108,6 +131,9 @@ class Provider(ABC):
 
         A refused request is a failed `Result`; trouble with the connection or the account is raised.
         """
+
+    async def aclose(self) -> None:  # noqa: B027  (most have nothing to close)
+        """Close the connections; the next call opens new ones."""
 
 
 class Cleaner(ABC):
