@@ -1,8 +1,8 @@
-"""Doubles for tests, yours and ours: a clock that waits for nobody, and a provider that lives in memory."""
+"""A provider that lives in memory."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +13,7 @@ from batchwright.job import BatchJob, JobState, RequestCounts
 from batchwright.providers.base import Limits, Provider
 from batchwright.request import Request, TextPart
 from batchwright.result import FinishReason, Result, ResultStatus
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-"""When a `FakeClock` begins."""
-
-
-class FakeClock:
-    """A clock that moves only when told to, or when somebody sleeps on it. Safe to use from several threads."""
-
-    def __init__(self, start: datetime = START) -> None:
-        self._now = start
-        self._lock = threading.Lock()
-        self.naps: list[float] = []
-        """Every sleep asked for, in seconds."""
-
-    def now(self) -> datetime:
-        """Return the present moment of this clock."""
-        with self._lock:
-            return self._now
-
-    def monotonic(self) -> float:
-        """Return seconds since the epoch of this clock."""
-        return self.now().timestamp()
-
-    def sleep(self, seconds: float) -> None:
-        """Move on without waiting."""
-        self.naps.append(seconds)
-        self.advance(seconds)
-
-    def advance(self, seconds: float) -> None:
-        """Move the clock forward."""
-        with self._lock:
-            self._now += timedelta(seconds=seconds)
+from batchwright.testing.clocks import FakeClock
 
 
 class FakeWire:
