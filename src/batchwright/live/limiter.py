@@ -6,6 +6,7 @@ nothing is locked.
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -57,11 +58,12 @@ class RateLimiter:
         self._tokens = _Limit(tokens_per_minute, burst_seconds)
         self._queue: deque[_Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._lifted = False
 
     @property
     def limited(self) -> bool:
         """Whether anything is limited at this moment."""
-        return self._requests.per_minute is not None or self._tokens.per_minute is not None
+        return not self._lifted and (self._requests.per_minute is not None or self._tokens.per_minute is not None)
 
     @property
     def requests_per_minute(self) -> float | None:
@@ -108,6 +110,15 @@ class RateLimiter:
         if self._queue:
             self._serve(loop)
 
+    def lift(self) -> None:
+        """Let everybody pass, now and from now on: nothing is asked any more that could be too much."""
+        self._lifted = True
+        while self._queue:
+            waiter = self._queue.popleft()
+            if not waiter.turn.cancelled():
+                waiter.turn.set_result(None)
+        self._stop_timer()
+
     def forget(self) -> None:
         """Drop what was learned: the next requests go to another account."""
         loop = asyncio.get_running_loop()
@@ -126,12 +137,13 @@ class RateLimiter:
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let go everybody at the head whose turn has come, and wake again when the next one's will."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         now = loop.time()
         while self._queue:
             waiter = self._queue[0]
+            if waiter.turn.cancelled():
+                self._queue.popleft()
+                continue
             seconds = self._wait(waiter.tokens, now)
             if seconds:
                 self._timer = loop.call_later(seconds, self._serve, loop)
@@ -140,9 +152,15 @@ class RateLimiter:
             self._take(waiter.tokens)
             waiter.turn.set_result(None)
 
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _withdraw(self, waiter: _Waiter, loop: asyncio.AbstractEventLoop) -> None:
         if waiter.turn.cancelled():
-            self._queue.remove(waiter)
+            with suppress(ValueError):  # those behind may have been served past it
+                self._queue.remove(waiter)
         else:  # its turn came in the same step in which it was cancelled
             self._requests.give_back(1)
             self._tokens.give_back(waiter.tokens)

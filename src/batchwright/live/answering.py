@@ -1,0 +1,152 @@
+"""Requests answered now: a stream of `Ask` in, a stream of `Answered` out, in order of completion.
+
+The pool (`live/pool.py`) carries it: one work item a request, whose `direct_call` asks a provider. What is added here
+is what the pool does not know: providers and their order, failed results, prices, and how far the run is.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
+from decimal import Decimal
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+from batchwright.live.asking import Answered, Ask, Call, Desk
+from batchwright.live.autoscale import Bounds
+from batchwright.live.chain import ProviderChain, ProviderChange
+from batchwright.live.limiter import Limiter, RateLimiter
+from batchwright.live.settings import ProcessorConfig
+from batchwright.live.tally import Progress, Tally
+from batchwright.live.work import LLMWorkItem
+from batchwright.pricing.overrides import PriceTable
+from batchwright.pricing.prices import price_of
+from batchwright.providers.base import Provider
+from batchwright.usage import Usage
+
+__all__ = ["Answered", "Ask", "LiveEngine", "Progress", "ProviderChange", "QuotaPolicy"]
+
+_REPORT_SECONDS = 0.1
+"""Progress is told at most so often: faster than anybody reads, slower than it costs."""
+
+
+class QuotaPolicy(StrEnum):
+    """What to do when the quota of the last provider is used up."""
+
+    STOP = "stop"
+    """Take no new asks, yield what is in flight, then raise `LLMQuotaError`."""
+    FAIL = "fail"
+    """Go on: everything left comes back as a failed result of kind `account`, unasked."""
+
+
+class LiveEngine:
+    """Answers requests by the first of `providers` that has quota left.
+
+    `limiter` None means no limit but what the providers' headers say. `on_provider_change` is told once when a
+    provider's quota is used up; `on_progress` ten times a second at most, and at the end. `prices` go before the price
+    lists that come with the package. Use it as an asynchronous context manager, or call `aclose`.
+    """
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        *,
+        config: ProcessorConfig | None = None,
+        limiter: Limiter | None = None,
+        observers: Sequence[Any] = (),
+        on_quota: QuotaPolicy = QuotaPolicy.STOP,
+        on_provider_change: Callable[[ProviderChange], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        prices: PriceTable | None = None,
+    ) -> None:
+        self._config = config or ProcessorConfig()
+        self._providers = tuple(providers)
+        self._limiter = limiter or RateLimiter()
+        self._observers = observers
+        self._on_quota = on_quota
+        self._on_progress = on_progress
+        self._desk = Desk(
+            ProviderChain(providers, on_change=on_provider_change), limiter=self._limiter, price=_prices(prices)
+        )
+        workers = self._config.max_workers
+        for provider in providers:
+            provider.connections = Bounds().highest if workers == "auto" else workers
+
+    async def answer(
+        self, asks: Iterable[Ask] | AsyncIterable[Ask], *, total: int | None = None
+    ) -> AsyncGenerator[Answered]:
+        """Yield every ask with what became of it, in order of completion; memory does not grow with their number.
+
+        `total` is how many asks there will be, for the time left. A request that fails, or is refused, comes as a
+        failed result. When the run has to end early (`QuotaPolicy.STOP`, a refused key), no new asks are taken, those
+        taken are yielded, and then `LLMQuotaError` or `LLMProviderConfigurationError` is raised.
+        """
+        from batchwright.live.pool import ParallelBatchProcessor  # type: ignore[import-not-found]  # noqa: PLC0415
+
+        loop = asyncio.get_running_loop()
+        tally = Tally(began=loop.time(), total=total)
+        next_report = tally.began
+        processor = ParallelBatchProcessor(self._config, observers=self._observers, limiter=self._limiter)
+        async with aclosing(processor.stream(self._items(asks))) as outcomes:
+            async for outcome in outcomes:
+                call: Call = outcome.context
+                answered = call.answered(outcome)
+                tally.add(answered.usage, answered.cost, succeeded=answered.result.succeeded)
+                if self._ends:
+                    processor.stop()
+                if self._on_progress is not None and (now := loop.time()) >= next_report:
+                    next_report = now + _REPORT_SECONDS
+                    self._on_progress(tally.report(now))
+                yield answered
+        if self._on_progress is not None:
+            self._on_progress(tally.report(loop.time(), over=True))
+        if self._ends and self._desk.over is not None:
+            raise self._desk.over
+
+    async def aclose(self) -> None:
+        """Close the providers' connections; the next call would open new ones."""
+        for provider in self._providers:
+            await provider.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def _ends(self) -> bool:
+        """Whether the run is to end before the asks do."""
+        if self._desk.over is None:
+            return False
+        return self._on_quota is QuotaPolicy.STOP or not self._desk.chain.exhausted
+
+    async def _items(self, asks: Iterable[Ask] | AsyncIterable[Ask]) -> AsyncIterator[LLMWorkItem]:
+        if isinstance(asks, AsyncIterable):
+            async for ask in asks:
+                yield self._item(ask)
+                if self._ends:
+                    return
+        else:
+            for ask in asks:
+                yield self._item(ask)
+                if self._ends:
+                    return
+
+    def _item(self, ask: Ask) -> LLMWorkItem:
+        call = Call(ask=ask, desk=self._desk, provider=self._desk.chain.current)
+        return LLMWorkItem(
+            item_id=ask.request.custom_id,
+            direct_call=call,
+            context=call,
+            estimated_tokens=self._desk.estimator.estimate(ask.request),
+        )
+
+
+def _prices(overrides: PriceTable | None) -> Callable[[Usage, str, str], Decimal | None]:
+    def price(usage: Usage, provider_name: str, model: str) -> Decimal | None:
+        return price_of(usage, provider_name=provider_name, model=model, overrides=overrides)
+
+    return price
