@@ -1,0 +1,77 @@
+"""A run over a dataset, and what came back for one of its rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from batchwright.usage import Usage
+
+
+class RunStatus(StrEnum):
+    """What a run is doing, in the guide's words and two of ours."""
+
+    RUNNING = "running"
+    """A process works on it, or a provider does."""
+    COMPLETED = "completed"
+    """Every row has been asked about; some may have failed."""
+    FAILED = "failed"
+    """It stopped at an error: the account, the disk, or `--stop-on-error`."""
+    PAUSED = "paused"
+    """Ctrl-C or `cancel` stopped it; `--resume` goes on."""
+    INTERRUPTED = "interrupted"
+    """Its process died; `--resume` goes on. Never stored: a running run whose process is gone reads so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run over a dataset."""
+
+    run_id: str
+    created_at: datetime
+    input_file: str
+    model: str
+    output_file: str | None = None
+    total: int | None = None
+    """Rows to ask about; None until they were counted."""
+    completed: int = 0
+    """Rows with an answer."""
+    failed: int = 0
+    """Rows whose last try failed."""
+    status: RunStatus = RunStatus.RUNNING
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the run, enough to resume it and to see what changed; JSON values."""
+    number: int = 0
+    """The run's place in this database."""
+    ended_at: datetime | None = None
+    stop_requested: bool = False
+    """Another process asked it to stop."""
+    message: str | None = None
+    """Why it stopped, for a person."""
+
+    @property
+    def done(self) -> int:
+        """Rows with any outcome."""
+        return self.completed + self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowAnswer:
+    """What came back for one row: `response`, or `error` and no response."""
+
+    row: int
+    """Zero-based place in the input."""
+    response: str | None = None
+    error: str | None = None
+    model: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost: Decimal | None = None
+    """Dollars; None where the price is unknown."""
+    seconds: float | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no answer."""
+        return self.error is not None
