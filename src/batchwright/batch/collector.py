@@ -6,19 +6,18 @@ The record changes last: a run that is killed on the way downloads and merges ag
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import groupby
 
 from batchwright.batch import lifecycle
 from batchwright.batch.answers import AnswerReader, download, reading
+from batchwright.batch.settling import settle_answered
 from batchwright.clock import Clock
 from batchwright.config import DEFAULT_BATCH_SIZE
 from batchwright.errors import ChangedInputError, InputError, JobNotReadyError, TrackingError
 from batchwright.job import BatchJob, BatchRef, JobRecord, JobState
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Document, Row, Task
-from batchwright.tasks.planning import DocumentKey, key_of
-from batchwright.tasks.remaining import answered_items
+from batchwright.tasks.planning import DocumentKey
 from batchwright.tasks.saving import SavedReport, record_progress, save_rows
 from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
@@ -101,7 +100,8 @@ class Collector:
 
         self._record_progress(record, task, progress)
         updated = self.store.update(record.job_id, conclude)
-        self._settle_others(record, task)
+        about = {(batch.group, batch.document) for batch in record.batches}
+        settle_answered(self.store, task, about, besides=record.job_id)
         log.info("job collected", extra={"event": "job.collected", "job_id": record.job_id})
         return Collection(record=updated, saved=tuple(progress.saved), warnings=progress.all_warnings())
 
@@ -164,31 +164,6 @@ class Collector:
                     if key in about:
                         since.setdefault(key, set()).update(set(batch.item_ids) - set(batch.unanswered or ()))
         return since
-
-    def _settle_others(self, record: JobRecord, task: Task) -> None:
-        """Close in jobs collected before what they left open and has its rows by now."""
-        about = {(batch.group, batch.document) for batch in record.batches}
-        others = [
-            other
-            for other in self.store.load()
-            if other.job_id != record.job_id and other.collected_at is not None and _open_documents(other) & about
-        ]
-        wanted = {key for other in others for key in _open_documents(other)} & about
-        try:
-            answered = {
-                key_of(document): answered_items(task, document)
-                for document in task.documents()
-                if key_of(document) in wanted
-            }
-        except InputError:
-            return  # a report that cannot be read is told where it matters
-        if others:
-            settled = partial(lifecycle.settled, answered=answered)
-            self.store.update_many({other.job_id: settled for other in others})
-
-
-def _open_documents(record: JobRecord) -> set[DocumentKey]:
-    return {(batch.group, batch.document) for batch in record.batches if batch.unanswered}
 
 
 def _by_document(batches: Sequence[BatchRef]) -> Iterator[tuple[DocumentKey, list[tuple[int, BatchRef]]]]:

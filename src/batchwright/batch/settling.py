@@ -1,0 +1,41 @@
+"""Close in collected jobs what they left open and has its rows by now, whoever brought them."""
+
+from collections.abc import Collection
+from functools import partial
+
+from batchwright.batch import lifecycle
+from batchwright.errors import InputError
+from batchwright.job import JobRecord
+from batchwright.tasks.base import Task
+from batchwright.tasks.planning import DocumentKey, key_of
+from batchwright.tasks.remaining import answered_items
+from batchwright.tracking.base import JobStore
+
+
+def settle_answered(store: JobStore, task: Task, about: Collection[DocumentKey], *, besides: str | None = None) -> None:
+    """Settle every collected job but `besides` that has something open in the documents `about`.
+
+    A report that cannot be read is passed over here: it is told where it matters.
+    """
+    wanted = frozenset(about)
+    others = [
+        record
+        for record in store.load()
+        if record.job_id != besides and record.collected_at is not None and _open_documents(record) & wanted
+    ]
+    still_open = {key for record in others for key in _open_documents(record)} & wanted
+    try:
+        answered = {
+            key_of(document): answered_items(task, document)
+            for document in task.documents()
+            if key_of(document) in still_open
+        }
+    except InputError:
+        return
+    if others:
+        settled = partial(lifecycle.settled, answered=answered)
+        store.update_many({record.job_id: settled for record in others})
+
+
+def _open_documents(record: JobRecord) -> set[DocumentKey]:
+    return {(batch.group, batch.document) for batch in record.batches if batch.unanswered}
