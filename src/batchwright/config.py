@@ -28,6 +28,8 @@ EMULATOR_KEY = "emulator-no-key-needed"
 GRACE_VARIABLE = "BATCHWRIGHT_GRACE"
 DEFAULT_GRACE = 60.0
 """Seconds between two looks that must agree before a job counts as lost, or as never created."""
+UNFENCED_GRACE = 900.0
+"""The same where a create that takes effect late cannot be kept from running: more than the 600 s that clients wait."""
 EMULATED_GRACE = 0.2
 LONGEST_GRACE = 86_400.0
 
@@ -150,6 +152,12 @@ class Settings:
                 f"{GRACE_VARIABLE} is {value!r}; it is a number of seconds up to a day ({LONGEST_GRACE:.0f}), e.g. 60"
             )
         return seconds
+
+    @property
+    def unfenced_grace(self) -> float:
+        """Seconds as `grace`, where nothing keeps a create that takes effect late from running."""
+        given = self.environment.get(GRACE_VARIABLE) is not None
+        return self.grace if given or self.emulated else UNFENCED_GRACE
 
     @property
     def batch_size(self) -> int:

@@ -131,14 +131,29 @@ class BatchRef:
         return len(self.item_ids) if self.per_item else 1
 
 
+class CreateCall(StrEnum):
+    """How far the create of an attempt came, as its sender noted before going on."""
+
+    HELD = "held"
+    """It cannot have taken effect: it has not left, or not whole."""
+    SENT = "sent"
+    """It may have left, and nobody lived to see what came of it; also where nobody noted anything."""
+    UNANSWERED = "unanswered"
+    """Its sender saw it leave, and no answer come that says what became of it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try to create a job at the provider; its tag marks the job and prefixes every custom_id."""
 
     tag: str
     started_at: datetime
+    create: CreateCall = CreateCall.SENT
+    """Means nothing once the provider has answered."""
     file_id: str | None = None
     """The uploaded input file, once the upload answered."""
+    fenced_at: datetime | None = None
+    """When that file was deleted, so that a create that takes effect later has nothing to run."""
     job_name: str | None = None
     error: str | None = None
     """Why the provider refused this attempt."""

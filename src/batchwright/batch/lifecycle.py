@@ -6,9 +6,10 @@ Only the provider's own word moves `state` of a job that was sent. What goes wro
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from batchwright.errors import BatchwrightError, LLMProviderConfigurationError, LLMProviderError, LLMQuotaError
-from batchwright.job import Attempt, BatchJob, BatchRef, JobRecord, JobState, Tally
+from batchwright.job import Attempt, BatchJob, BatchRef, CreateCall, JobRecord, JobState, Tally
 from batchwright.result import ResultStatus
 
 NOT_FOUND = 404
@@ -20,6 +21,12 @@ def next_tag(record: JobRecord) -> str:
     """Return the tag of the next attempt to create this job."""
     last = record.attempts[-1].tag.rpartition("-a")[2] if record.attempts else "0"
     return f"{record.job_id}-a{int(last) + 1}"
+
+
+def change_attempt(record: JobRecord, **fields: Any) -> JobRecord:
+    """Return the record with fields of its last attempt changed."""
+    *earlier, last = record.attempts
+    return replace(record, attempts=(*earlier, replace(last, **fields)))
 
 
 def unmoved(now: JobRecord, seen: JobRecord) -> bool:
@@ -48,7 +55,7 @@ def position_of(tag: str, custom_id: str | None) -> int | None:
 
 def intended(record: JobRecord, *, tag: str, account: str, now: datetime) -> JobRecord:
     """A create is about to be sent; this is on disk before the first byte leaves."""
-    attempt = Attempt(tag=tag, started_at=now)
+    attempt = Attempt(tag=tag, started_at=now, create=CreateCall.HELD)
     return replace(
         record,
         state=JobState.SUBMITTING,
@@ -59,14 +66,14 @@ def intended(record: JobRecord, *, tag: str, account: str, now: datetime) -> Job
     )
 
 
-def uploaded(record: JobRecord, file_id: str) -> JobRecord:
-    """The input file is at the provider; its id finds the job again should the create's answer be lost."""
-    return _with_last_attempt(record, file_id=file_id)
+def leaving(record: JobRecord, file_id: str | None) -> JobRecord:
+    """The create may take effect from now on; the uploaded input's id, if any, finds the job should it get lost."""
+    return change_attempt(record, create=CreateCall.SENT, file_id=file_id)
 
 
 def created(record: JobRecord, job: BatchJob, now: datetime) -> JobRecord:
     """The provider answered the create."""
-    record = _with_last_attempt(record, job_name=job.job_name)
+    record = change_attempt(record, job_name=job.job_name, create=CreateCall.SENT)
     return observed(replace(record, job_name=job.job_name, submitted_at=now), job, now)
 
 
@@ -77,7 +84,7 @@ def refused(record: JobRecord, error: LLMProviderError) -> JobRecord:
     later look; so does trouble with the account, but then only a person can mend it. Anything else is about this job,
     whose items may be planned again.
     """
-    record = replace(_with_last_attempt(record, error=str(error)), last_error=str(error))
+    record = replace(change_attempt(record, error=str(error)), last_error=str(error))
     if error.retryable:
         return replace(record, state=JobState.PLANNED)
     if is_account_trouble(error):
@@ -89,7 +96,7 @@ def refused(record: JobRecord, error: LLMProviderError) -> JobRecord:
 
 def sent_back(record: JobRecord, error: LLMProviderError) -> JobRecord:
     """The provider found the job too large and created nothing."""
-    return replace(_with_last_attempt(record, error=str(error)), state=JobState.PLANNED, last_error=str(error))
+    return replace(change_attempt(record, error=str(error)), state=JobState.PLANNED, last_error=str(error))
 
 
 def is_account_trouble(error: Exception | None) -> bool:
@@ -97,56 +104,6 @@ def is_account_trouble(error: Exception | None) -> bool:
     if isinstance(error, LLMProviderConfigurationError):
         return error.status_code != NOT_FOUND
     return isinstance(error, LLMQuotaError)
-
-
-def unresolved(record: JobRecord, error: LLMProviderError) -> JobRecord:
-    """A create was sent and its answer lost: the job stays `submitting` until it is found or proven absent."""
-    return replace(record, last_error=str(error), missed_at=None)
-
-
-def not_listed(record: JobRecord, now: datetime) -> JobRecord:
-    """The provider does not list an unresolved job; only a second look, a grace later, proves that it never existed."""
-    why = "its create was sent and the answer lost; the provider does not list it so far, looking again before sending"
-    return replace(record, missed_at=record.missed_at or now, last_error=why)
-
-
-def not_listed_yet(record: JobRecord, witness: JobRecord) -> JobRecord:
-    """The provider does not list a job that is known to exist either, so not being listed proves nothing so far."""
-    why = (
-        "its create was sent and the answer lost; the provider's list lags, for it does not show "
-        f"{witness.job_id} either; looking again before sending"
-    )
-    return replace(record, missed_at=None, last_error=why)
-
-
-def unproven(record: JobRecord, candidates: Sequence[BatchJob]) -> JobRecord:
-    """Jobs at the provider may be this one. Those that still run are told by their answers when they end."""
-    names = ", ".join(job.job_name for job in candidates)
-    why = f"its create was sent and the answer lost; it may be {names}, and is not sent again until that is known"
-    if any(not job.done for job in candidates):
-        return replace(record, missed_at=None, last_error=why)
-    return replace(record, missed_at=None, last_error=None, error_message=f"{why}. {ASK_A_PERSON}")
-
-
-def unresolved_elsewhere(record: JobRecord) -> JobRecord:
-    """The job was sent with another key than the present one, so nobody here can look for it."""
-    why = (
-        f"it was being sent with another account's key; with that one, `batch-reconcile` finds out what became of it. "
-        f"{ASK_A_PERSON}"
-    )
-    return replace(record, error_message=why)
-
-
-ASK_A_PERSON = (
-    "If you know: `batchwright batch-reconcile --job-names … --adopt JOB_NAME` takes a job for it, `--absent` says "
-    "that there is none"
-)
-
-
-def left_restored(record: JobRecord) -> JobRecord:
-    """A job that only its folder remembered is not listed: it may be too old for that, so a person must say."""
-    why = f"restored from its folder; {record.provider_name} does not list it, and it may be older than the list"
-    return replace(record, last_error=None, error_message=f"{why}. {ASK_A_PERSON}")
 
 
 def settled(record: JobRecord, answered: Mapping[tuple[str, str], Collection[int]]) -> JobRecord:
@@ -166,15 +123,9 @@ def settled(record: JobRecord, answered: Mapping[tuple[str, str], Collection[int
     return replace(record, batches=batches, error_message=record.error_message if open_still else None)
 
 
-def proven_absent(record: JobRecord) -> JobRecord:
-    """The create never took effect: the job is planned again and will be sent as a new attempt."""
-    record = _with_last_attempt(record, error="never created")
-    return replace(record, state=JobState.PLANNED, missed_at=None, last_error=None, error_message=None)
-
-
 def over_quota(record: JobRecord, *, enqueued: int, why: str) -> JobRecord:
     """The provider gave the job back unrun because too many tokens were waiting: it is planned again, for later."""
-    record = _with_last_attempt(record, error=why, over_tokens=enqueued)
+    record = change_attempt(record, error=why, over_tokens=enqueued)
     return replace(
         record,
         state=JobState.PLANNED,
@@ -342,22 +293,3 @@ def _failure_of(job: BatchJob) -> str | None:
     if job.state is not JobState.FAILED:
         return None
     return f"{job.provider_name} failed the job: {job.error or job.provider_state}"
-
-
-def _with_last_attempt(
-    record: JobRecord,
-    *,
-    file_id: str | None = None,
-    job_name: str | None = None,
-    error: str | None = None,
-    over_tokens: int = 0,
-) -> JobRecord:
-    *earlier, last = record.attempts
-    changed = replace(
-        last,
-        file_id=file_id or last.file_id,
-        job_name=job_name or last.job_name,
-        error=error or last.error,
-        over_tokens=over_tokens or last.over_tokens,
-    )
-    return replace(record, attempts=(*earlier, changed))

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 
 from batchwright.batch import lifecycle
@@ -15,7 +16,7 @@ from batchwright.batch.room import enqueued_tokens, running_at
 from batchwright.batch.submitter import Submission, Submitter
 from batchwright.batch.workers import in_parallel
 from batchwright.clock import Clock
-from batchwright.config import DEFAULT_GRACE
+from batchwright.config import DEFAULT_GRACE, UNFENCED_GRACE
 from batchwright.errors import (
     BatchwrightError,
     ClaimedJobError,
@@ -64,13 +65,21 @@ class Engine:
     new_job_id: Callable[[], str]
     """For the halves of a job that is too large."""
     grace: float = DEFAULT_GRACE
+    """Seconds between two looks that must agree."""
+    unfenced_grace: float = UNFENCED_GRACE
+    """The same where a create that takes effect late cannot be kept from running."""
     patience: Patience = field(default_factory=Patience)
 
     @property
     def reconciler(self) -> Reconciler:
         """What finds out what became of a create whose answer was lost."""
         return Reconciler(
-            store=self.store, folders=self.folders, clock=self.clock, patience=self.patience, grace=self.grace
+            store=self.store,
+            folders=self.folders,
+            clock=self.clock,
+            patience=self.patience,
+            grace=timedelta(seconds=self.grace),
+            unfenced_grace=timedelta(seconds=self.unfenced_grace),
         )
 
     def resolve_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:

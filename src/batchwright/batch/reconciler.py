@@ -3,16 +3,17 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
-from batchwright.batch import lifecycle
+from batchwright.batch import lifecycle, unresolved
 from batchwright.batch.matching import CLOCK_SKEW, Match, match_by_age_and_size, match_exactly, missing_from, proves
 from batchwright.batch.patience import Patience, patiently
+from batchwright.batch.unresolved import Verdict, judge_silence
 from batchwright.clock import Clock
-from batchwright.errors import TrackingError
-from batchwright.job import Attempt, BatchJob, JobRecord, JobState
-from batchwright.providers.base import Provider
+from batchwright.errors import LLMProviderError, TrackingError
+from batchwright.job import Attempt, BatchJob, CreateCall, JobRecord, JobState
+from batchwright.providers.base import Fence, Provider
 from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
 
@@ -27,8 +28,10 @@ class Reconciler:
     folders: JobFolders
     clock: Clock
     patience: Patience
-    grace: float
-    """Seconds between the two listings that prove a job absent; must exceed what a provider's list may lag."""
+    grace: timedelta
+    """How long a job must be missing from the list before that says something; more than a list usually lags."""
+    unfenced_grace: timedelta
+    """The same at a provider where a create that takes effect late cannot be kept from running."""
 
     def resolve(self, job_id: str, provider: Provider) -> JobRecord:
         """Look for the job at the provider and return its record: adopted, planned again, or still unresolved.
@@ -39,11 +42,13 @@ class Reconciler:
             record = self.store.get(job_id)
             if record.state is not JobState.SUBMITTING:
                 return record
-            if record.account != provider.account:
-                return self._change(record, lifecycle.unresolved_elsewhere)
             attempt = record.attempts[-1]
-            found = self._look(record, attempt, provider)
-            return self._conclude(record, found)
+            if attempt.create is CreateCall.HELD:
+                log.info("job never sent", extra={"event": "job.unsent", "job_id": job_id})
+                return self._change(record, unresolved.never_sent)
+            if record.account != provider.account:
+                return self._change(record, unresolved.unresolved_elsewhere)
+            return self._conclude(record, attempt, self._look(record, attempt, provider), provider)
 
     def adopt(self, job_id: str, job_name: str, provider: Provider) -> JobRecord:
         """Take the provider's job `job_name` for ours, because a person says so.
@@ -58,10 +63,17 @@ class Reconciler:
             job = patiently(lambda: provider.get_batch_job(job_name), clock=self.clock, patience=self.patience)
             return self._change(record, partial(lifecycle.created, job=job, now=self.clock.now()))
 
-    def declare_absent(self, job_id: str) -> JobRecord:
-        """Plan the job again, because a person says that it was never created."""
+    def declare_absent(self, job_id: str, provider: Provider) -> JobRecord:
+        """Plan the job again, because a person says that it was never created.
+
+        Its input is deleted first, where that can be: no create that comes late makes the person wrong. Raises
+        `LLMProviderError` when that fails, and nothing is changed.
+        """
         with self.folders.claim(job_id):
-            return self._change(self._unresolved(job_id), lifecycle.proven_absent)
+            record = self._unresolved(job_id)
+            if record.account == provider.account:
+                self._delete_input(record.attempts[-1], provider)
+            return self._change(record, unresolved.proven_absent)
 
     def _unresolved(self, job_id: str) -> JobRecord:
         record = self.store.get(job_id)
@@ -97,21 +109,44 @@ class Reconciler:
             patiently(lambda: next(iter(provider.results(job)), None), clock=self.clock, patience=self.patience),
         )
 
-    def _conclude(self, record: JobRecord, match: Match) -> JobRecord:
+    def _conclude(self, record: JobRecord, attempt: Attempt, match: Match, provider: Provider) -> JobRecord:
         now = self.clock.now()
         if match.found is not None:
             log.info("job found again", extra={"event": "job.adopted", "job_id": record.job_id})
             return self._change(record, partial(lifecycle.created, job=match.found, now=now))
         if match.candidates:
-            return self._change(record, partial(lifecycle.unproven, candidates=match.candidates))
+            return self._change(record, partial(unresolved.unproven, candidates=match.candidates))
         if match.behind is not None:
-            return self._change(record, partial(lifecycle.not_listed_yet, witness=match.behind))
-        if record.missed_at is None or now - record.missed_at < timedelta(seconds=self.grace):
-            return self._change(record, partial(lifecycle.not_listed, now=now))
-        if record.attempts[-1].restored:
-            return self._change(record, lifecycle.left_restored)
-        log.info("job proven absent", extra={"event": "job.absent", "job_id": record.job_id})
-        return self._change(record, lifecycle.proven_absent)
+            return self._change(record, partial(unresolved.not_listed_yet, witness=match.behind))
+        return self._judge(record, attempt, provider, now)
+
+    def _judge(self, record: JobRecord, attempt: Attempt, provider: Provider, now: datetime) -> JobRecord:
+        """Do what follows from not finding the job."""
+        can_fence = isinstance(provider, Fence) and attempt.file_id is not None
+        grace = self.grace if can_fence or attempt.restored else self.unfenced_grace
+        match judge_silence(attempt, since=record.missed_at, can_fence=can_fence, grace=grace, now=now):
+            case Verdict.LOOK_AGAIN:
+                return self._change(record, partial(unresolved.not_listed, now=now))
+            case Verdict.FENCE:
+                return self._fence(record, attempt, provider)
+            case Verdict.LEAVE:
+                return self._change(record, unresolved.left)
+            case Verdict.ABSENT:
+                log.info("job proven absent", extra={"event": "job.absent", "job_id": record.job_id})
+                return self._change(record, unresolved.proven_absent)
+
+    def _fence(self, record: JobRecord, attempt: Attempt, provider: Provider) -> JobRecord:
+        try:
+            self._delete_input(attempt, provider)
+        except LLMProviderError as error:
+            return self._change(record, partial(unresolved.not_fenced, error=error))
+        log.info("input deleted", extra={"event": "job.fenced", "job_id": record.job_id})
+        return self._change(record, partial(unresolved.fenced, now=self.clock.now()))
+
+    def _delete_input(self, attempt: Attempt, provider: Provider) -> None:
+        file_id = attempt.file_id
+        if file_id is not None and isinstance(provider, Fence):
+            patiently(lambda: provider.delete_input(file_id), clock=self.clock, patience=self.patience)
 
     def _change(self, record: JobRecord, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
         return self.store.update(record.job_id, change)

@@ -14,6 +14,7 @@ from pathlib import Path
 from batchwright.batch import lifecycle
 from batchwright.batch.admission import Admission
 from batchwright.batch.splitting import halve
+from batchwright.batch.unresolved import unanswered
 from batchwright.batch.wire_file import write_under
 from batchwright.clock import Clock
 from batchwright.errors import (
@@ -118,10 +119,10 @@ class Submitter:
         """Send the one call that costs money; whatever it answers is on record before this returns."""
         job_id, tag = record.job_id, record.attempts[-1].tag
         try:
-            job = provider.submit(payload, tag=tag, on_uploaded=lambda file_id: self._note_upload(job_id, file_id))
+            job = provider.submit(payload, tag=tag, before_create=lambda file_id: self._note_leaving(job_id, file_id))
         except LLMOutcomeUnknownError as error:
             log.warning("create outcome unknown", extra={"event": "job.unresolved", "job_id": job_id})
-            return Submission(record=self._change(job_id, partial(lifecycle.unresolved, error=error)), error=error)
+            return Submission(record=self._change(job_id, partial(unanswered, error=error)), error=error)
         except LLMRequestTooLargeError as error:
             refused = self._change(job_id, partial(lifecycle.sent_back, error=error))
             return self._split(refused, provider) if record.request_count > 1 else self._refuse(record, error)
@@ -156,8 +157,8 @@ class Submitter:
     def _change(self, job_id: str, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
         return self.store.update(job_id, change)
 
-    def _note_upload(self, job_id: str, file_id: str) -> None:
-        self._change(job_id, lambda old: lifecycle.uploaded(old, file_id))
+    def _note_leaving(self, job_id: str, file_id: str | None) -> None:
+        self._change(job_id, partial(lifecycle.leaving, file_id=file_id))
 
     def _retag(self, record: JobRecord, tag: str, path: Path, provider: Provider) -> None:
         """Put every custom_id of the wire file under `tag`, where an earlier attempt had another."""

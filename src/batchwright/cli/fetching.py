@@ -54,8 +54,15 @@ class Findings:
 
 
 def to_collect(records: Iterable[JobRecord]) -> list[JobRecord]:
-    """Return the jobs a later look may still change: pending ones, and those whose answers could not be written."""
-    return [record for record in records if status_of(record) is JobStatus.PENDING or _unwritten(record)]
+    """Return the jobs a later look may still change.
+
+    Pending ones, those whose answers could not be written, and those a person was asked about, which may show yet.
+    """
+    return [
+        record
+        for record in records
+        if status_of(record) is JobStatus.PENDING or record.state is JobState.SUBMITTING or _unwritten(record)
+    ]
 
 
 def ended_with_gaps(records: Iterable[JobRecord], *, since: datetime) -> list[JobRecord]:

@@ -142,6 +142,7 @@ class Workbench:
             task_of=shared.task,
             new_job_id=self.job_ids,
             grace=self.settings.grace,
+            unfenced_grace=self.settings.unfenced_grace,
             patience=Patience(first=EMULATED_FIRST_WAIT) if self.settings.emulated else Patience(),
         )
 

@@ -98,12 +98,14 @@ class Provider(ABC):
         return None
 
     @abstractmethod
-    def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:
+    def submit(self, payload: Path, *, tag: str, before_create: Callable[[str | None], None]) -> BatchJob:
         """Create a batch job from the wire file `payload`; called once per attempt, never retried here.
 
-        `on_uploaded` is called with the vendor's file id after an upload answered and before the create is sent.
-        Raises `LLMOutcomeUnknownError` when the create was sent and no answer came; any other `LLMProviderError`
-        means that nothing was created.
+        `before_create` must be called before the create can take effect, and have returned: whoever dies before it has
+        created nothing, and whoever dies after it may have. It is given the vendor's id of the uploaded input, or None
+        where the create carries the requests itself (then right before the last bytes of its body leave). Raises
+        `LLMOutcomeUnknownError` when the create was sent and no answer came; any other `LLMProviderError` means that
+        nothing was created.
         """
 
     @abstractmethod
@@ -134,6 +136,14 @@ class Provider(ABC):
 
     async def aclose(self) -> None:  # noqa: B027  (most have nothing to close)
         """Close the connections; the next call opens new ones."""
+
+
+class Fence(ABC):
+    """A provider whose create reads an uploaded file: once that is deleted, a create that comes late runs nothing."""
+
+    @abstractmethod
+    def delete_input(self, file_id: str) -> None:
+        """Delete an uploaded input; one that is not there any more counts as deleted. Raises `LLMProviderError`."""
 
 
 class Cleaner(ABC):

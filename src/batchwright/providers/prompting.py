@@ -80,7 +80,7 @@ class PromptMethods(Provider):
         with TemporaryDirectory(prefix="batchwright-") as folder:
             payload = Path(folder) / f"{tag}{self.wire.suffix}"
             write_payload(payload, self.wire, requests)
-            return self.submit(payload, tag=tag, on_uploaded=lambda _file_id: None)
+            return self.submit(payload, tag=tag, before_create=lambda _file_id: None)
 
     def fetch_batch_results(self, batch_job_name: str) -> list[Any]:
         """Return the answers of a finished job in the order of its prompts.

@@ -10,7 +10,7 @@ import pydantic_core
 
 from batchwright.errors import JobNotReadyError, LLMNotFoundError, LLMProviderError
 from batchwright.job import BatchJob, JobState, RequestCounts
-from batchwright.providers.base import Limits, Provider
+from batchwright.providers.base import Fence, Limits, Provider
 from batchwright.request import Request, TextPart
 from batchwright.result import FinishReason, Result, ResultStatus
 from batchwright.testing.clocks import FakeClock
@@ -30,7 +30,7 @@ class FakeWire:
         return pydantic_core.to_json({"id": request.custom_id, "text": "\n".join(texts)})
 
 
-class FakeProvider(Provider):
+class FakeProvider(Provider, Fence):
     """A provider in memory: keeps its jobs, answers every request by `answer`, and fails when told to.
 
     `fail_next` holds errors that the next calls raise, by method name. `jobs` maps a job's name to what the provider
@@ -56,23 +56,30 @@ class FakeProvider(Provider):
         self.sent: dict[str, list[dict[str, Any]]] = {}
         """The requests of each job, as they were uploaded."""
         self.fail_next: dict[str, list[LLMProviderError]] = {}
+        self.deleted: list[str] = []
+        """The inputs that were deleted."""
         self._answer = answer
         self._polls_until_done = polls_until_done
         self._polls: dict[str, int] = {}
         self._clock = clock or FakeClock()
         self._lock = threading.Lock()
 
-    def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:
+    def submit(self, payload: Path, *, tag: str, before_create: Callable[[str | None], None]) -> BatchJob:
         """Take the job."""
         self._maybe_fail("upload")
         lines = [pydantic_core.from_json(line) for line in payload.read_bytes().split(b"\n") if line]
-        on_uploaded(f"file-{tag}")
+        before_create(f"file-{tag}")
         self._maybe_fail("submit")
         with self._lock:
             name = f"fake/{len(self.jobs) + 1}"
             self.sent[name] = lines
             self.jobs[name] = self._job(name, JobState.SUBMITTED, tag=tag)
         return self.jobs[name]
+
+    def delete_input(self, file_id: str) -> None:
+        """Note the deletion; jobs that are there have read their input."""
+        self._maybe_fail("delete_input")
+        self.deleted.append(file_id)
 
     def get_batch_job(self, job_name: str) -> BatchJob:
         """Return the job; it is done after as many polls as were asked for."""

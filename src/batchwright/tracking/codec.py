@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, Final, TypeVar, cast
 
 from batchwright.errors import TrackingError
-from batchwright.job import Attempt, BatchRef, JobRecord, JobState, RequestCounts, Tally, status_of
+from batchwright.job import Attempt, BatchRef, CreateCall, JobRecord, JobState, RequestCounts, Tally, status_of
 from batchwright.tracking.ids import JOB_ID, hashed_job_id
 
 _T = TypeVar("_T")
@@ -48,6 +48,7 @@ _MOMENTS: Final = (
 )
 _TEXTS: Final = ("account", "parent", "last_error", "error_message")
 _STATES: Final = {str(state): state for state in JobState}
+_CREATE_CALLS: Final = {str(call): call for call in CreateCall}
 
 RECORD_FIELDS: Final = frozenset(
     {"provider_name", "job_name", "status", "state", "provider_state", "task", "model", "created_at"}
@@ -135,8 +136,10 @@ def _encode_numbers(counts: RequestCounts | Tally, names: Sequence[str]) -> dict
 
 def _encode_attempt(attempt: Attempt) -> dict[str, Any]:
     value: dict[str, Any] = {"tag": attempt.tag, "started_at": _iso(attempt.started_at)}
+    _put(value, "create", None if attempt.create is CreateCall.SENT else str(attempt.create))
     for name in ("file_id", "job_name", "error"):
         _put(value, name, getattr(attempt, name))
+    _put(value, "fenced_at", None if attempt.fenced_at is None else _iso(attempt.fenced_at))
     _put(value, "over_tokens", attempt.over_tokens or None)
     _put(value, "restored", attempt.restored or None)
     return value
@@ -214,6 +217,8 @@ def _decode_attempt(item: object) -> Attempt:
     return Attempt(
         tag=_text(value, "tag"),
         started_at=_moment(value, "started_at"),
+        create=_create_call(value),
+        fenced_at=_optional_moment(value, "fenced_at"),
         file_id=_optional_text(value, "file_id"),
         job_name=_optional_text(value, "job_name"),
         error=_optional_text(value, "error"),
@@ -307,6 +312,11 @@ def _state(value: Mapping[str, Any]) -> JobState:
     if state is None:
         raise _MalformedError("state is not one of " + ", ".join(_STATES))
     return state
+
+
+def _create_call(value: Mapping[str, Any]) -> CreateCall:
+    """What is not noted may have left: the careful reading of a record of another version."""
+    return _CREATE_CALLS.get(_text(value, "create", str(CreateCall.SENT)), CreateCall.SENT)
 
 
 def _moment(value: Mapping[str, Any], name: str) -> datetime:

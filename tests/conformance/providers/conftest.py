@@ -46,7 +46,7 @@ class Emulated:
     http: TestClient
     time: Time
     folder: Path
-    uploads: list[str] = field(default_factory=list)
+    uploads: list[str | None] = field(default_factory=list)
 
     def provider(self, name: str, **options: Any) -> Any:
         environment = Environment({EMULATOR_VARIABLE: "http://testserver"})
@@ -57,7 +57,7 @@ class Emulated:
     def submit(self, provider: Any, requests: list[Request], *, tag: str = "job-01-a1") -> BatchJob:
         payload = self.folder / f"{tag}{provider.wire.suffix}"
         write_payload(payload, provider.wire, requests)
-        return provider.submit(payload, tag=tag, on_uploaded=self.uploads.append)
+        return provider.submit(payload, tag=tag, before_create=self.uploads.append)
 
     def finish(self) -> None:
         self.time.seconds += 60

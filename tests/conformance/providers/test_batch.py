@@ -158,7 +158,7 @@ def test_the_tag_comes_back_where_the_vendor_carries_one(emulate, name, make_req
     emulated.submit(provider, [make_request(0, "hello")], tag="job-77-a2")
     (listed,) = provider.list_jobs(emulated.time.now() - timedelta(minutes=5))
     assert listed.tag == (None if name == "anthropic" else "job-77-a2")
-    assert emulated.uploads == ([] if name == "anthropic" else [listed.input_file_id])
+    assert emulated.uploads == [listed.input_file_id]
 
 
 def test_listing_pages_through_all_jobs_newest_first_and_stops_at_the_given_time(emulate, name, make_request):

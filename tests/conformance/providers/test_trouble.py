@@ -22,8 +22,10 @@ from batchwright.errors import (
     LLMRequestTooLargeError,
     LLMResponseError,
     LLMServerError,
+    TrackingError,
 )
 from batchwright.job import JobState
+from batchwright.providers.payload import write_payload
 from batchwright.providers.registry import open_provider
 from batchwright.request import Message, Params, Request
 
@@ -71,10 +73,14 @@ def connect(emulate, name):
     return make
 
 
-def raising(error: Exception, *, after: bool = False) -> Fault:
-    def fault(_request, go_on):
+def raising(error: Exception, *, after: bool = False, unread: bool = False) -> Fault:
+    """Fail when the whole request has left, or before a byte of its body has (`unread`), or `after` the answer."""
+
+    def fault(request, go_on):
         if after:
             go_on().read()
+        elif not unread:
+            request.read()
         raise error
 
     return fault
@@ -82,7 +88,12 @@ def raising(error: Exception, *, after: bool = False) -> Fault:
 
 def answering(status: int, body: object = b"", **headers: str) -> Fault:
     content = body if isinstance(body, bytes) else to_json(body)
-    return lambda _request, _go_on: httpx2.Response(status, content=content, headers=headers)
+
+    def fault(request, _go_on):
+        request.read()
+        return httpx2.Response(status, content=content, headers=headers)
+
+    return fault
 
 
 def vendor_error(message: str, kind: str = "server_error", status: str = "UNAVAILABLE") -> dict[str, object]:
@@ -114,7 +125,7 @@ def test_a_create_whose_answer_is_lost_is_unknown_and_is_sent_once(connect, name
 
 @pytest.mark.parametrize("error", [httpx2.ConnectError("refused"), httpx2.ConnectTimeout("slow")])
 def test_a_create_that_never_left_is_a_connection_error(connect, name, error):
-    provider, _line, emulated = connect(CREATE, raising(error))
+    provider, _line, emulated = connect(CREATE, raising(error, unread=True))
     with pytest.raises(LLMConnectionError) as caught:
         submit(emulated, provider)
     assert caught.value.retryable
@@ -167,11 +178,41 @@ def test_a_failed_upload_is_never_an_unknown_outcome(connect, name, error):
     assert emulated.stats(name)["creates"] == 0
 
 
-def test_the_uploaded_file_is_told_before_the_create_is_sent(connect, name):
+def test_it_is_told_before_a_create_can_take_effect(connect, name):
     provider, _line, emulated = connect(CREATE, raising(httpx2.ReadError("gone")))
     with pytest.raises(LLMOutcomeUnknownError):
         submit(emulated, provider)
-    assert len(emulated.uploads) == (0 if name == "anthropic" else 1)
+    (uploaded,) = emulated.uploads
+    assert (uploaded is None) == (name == "anthropic")
+
+
+def test_a_create_that_may_not_be_noted_down_never_takes_effect(connect, name):
+    provider, _line, emulated = connect(CREATE)
+    payload = emulated.folder / f"unnoted{provider.wire.suffix}"
+    write_payload(payload, provider.wire, [Request(custom_id="job-01-a1-0", messages=(Message.text("hello"),))])
+
+    def full(_file_id):
+        raise TrackingError("the disk is full")
+
+    with pytest.raises(TrackingError, match="the disk is full"):
+        provider.submit(payload, tag="job-01-a1", before_create=full)
+    assert emulated.stats(name)["creates"] == 0
+
+
+@pytest.mark.parametrize("error", [httpx2.WriteError("broken pipe"), httpx2.WriteTimeout("slow")])
+def test_a_create_that_carries_its_requests_and_breaks_off_halfway_created_nothing(connect, name, error):
+    if name != "anthropic":
+        pytest.skip("its create is one small body")
+
+    def halfway(request, _go_on):
+        next(iter(request.stream))
+        raise error
+
+    provider, _line, emulated = connect(CREATE, halfway)
+    long = [Request(custom_id="job-01-a1-0", messages=(Message.text("hello " * 50_000),))]
+    with pytest.raises(LLMConnectionError, match="nothing was created"):
+        emulated.submit(provider, long)
+    assert emulated.uploads == []
 
 
 def test_a_download_cut_short_raises_after_the_whole_lines(connect):

@@ -55,13 +55,13 @@ def test_the_intent_is_on_record_before_the_create_is_sent(house):
     seen = []
     submit = house.provider.submit
 
-    def spying(payload, *, tag, on_uploaded):
+    def spying(payload, *, tag, before_create):
         def uploaded(file_id):
             seen.append(only(house.store.load()))
-            on_uploaded(file_id)
+            before_create(file_id)
             seen.append(only(house.store.load()))
 
-        return submit(payload, tag=tag, on_uploaded=uploaded)
+        return submit(payload, tag=tag, before_create=uploaded)
 
     house.provider.submit = spying
     house.create()

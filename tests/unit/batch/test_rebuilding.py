@@ -62,7 +62,7 @@ def test_a_restored_job_that_nobody_lists_is_left_to_a_person(house):
     assert status_of(left) is JobStatus.FAILED
     assert "--absent" in (left.error_message or "")
     assert house.provider.jobs == {}
-    house.engine.reconciler.declare_absent(record.job_id)
+    house.engine.reconciler.declare_absent(record.job_id, house.provider)
     house.look()
     house.look()
     assert status_of(house.store.get(record.job_id)) is JobStatus.COMPLETED
@@ -74,7 +74,7 @@ def test_another_attempt_after_a_restoration_has_another_tag(house):
     list(house.engine.submit_all(house.store.load()))
     lose_everything(house)
     (record,) = restore(house)
-    house.engine.reconciler.declare_absent(record.job_id)
+    house.engine.reconciler.declare_absent(record.job_id, house.provider)
     list(house.engine.submit_all(house.store.load()))
     assert house.store.get(record.job_id).attempts[-1].tag == f"{record.job_id}-a3"
 

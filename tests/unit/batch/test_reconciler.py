@@ -9,6 +9,8 @@ from batchwright.errors import ClaimedJobError, LLMOutcomeUnknownError, LLMServe
 from batchwright.job import JobState, JobStatus, status_of
 
 GRACE = 60
+UNFENCED_GRACE = 900
+DAY = 86_400
 
 
 def only(records):
@@ -20,20 +22,46 @@ def lose_the_answer(house, *, created):
     """Make the next create end with its answer lost, whether or not the provider made the job."""
     submit = house.provider.submit
 
-    def losing(payload, *, tag, on_uploaded):
+    def losing(payload, *, tag, before_create):
         house.provider.submit = submit
         if created:
-            submit(payload, tag=tag, on_uploaded=on_uploaded)
+            submit(payload, tag=tag, before_create=before_create)
         else:
-            on_uploaded(f"file-{tag}")
+            before_create(f"file-{tag}" if house.provider.tags_jobs else None)
         raise LLMOutcomeUnknownError("connection lost")
 
     house.provider.submit = losing
 
 
+def die(house, *, created=None):
+    """Make the next sender die: before the create could leave (None), or after, when the job was created or not."""
+    submit = house.provider.submit
+
+    def dying(payload, *, tag, before_create):
+        house.provider.submit = submit
+        if created:
+            submit(payload, tag=tag, before_create=before_create)
+        elif created is False:
+            before_create(f"file-{tag}" if house.provider.tags_jobs else None)
+        raise SystemExit
+
+    house.provider.submit = dying
+    with pytest.raises(SystemExit):
+        house.create()
+
+
+def lose_the_answer_of(house):
+    lose_the_answer(house, created=True)
+    house.create()
+
+
 def untagged(house):
-    """Turn the provider into one that carries no tag, as Anthropic."""
+    """Turn the provider into one that carries no tag and takes no upload, as Anthropic."""
     house.provider.tags_jobs = False
+    submit = house.provider.submit
+    house.provider.submit = lambda payload, *, tag, before_create: submit(
+        payload, tag=tag, before_create=lambda _file_id: before_create(None)
+    )
     listing = house.provider.list_jobs
     house.provider.list_jobs = lambda since: (replace(job, tag=None, input_file_id=None) for job in listing(since))
 
@@ -59,13 +87,25 @@ def test_a_job_that_was_created_is_found_and_collected_and_never_sent_twice(hous
     assert len(house.provider.jobs) == 1
 
 
-def test_a_job_is_sent_again_only_after_two_listings_a_grace_apart(house):
-    lose_the_answer(house, created=False)
-    house.create()
+def test_a_create_that_never_left_is_sent_again_at_once_and_no_list_is_asked(house):
+    die(house)
+    house.provider.fail_next["list_jobs"] = [LLMServerError("down")] * 99
+    house.provider.account = "other"
     house.look()
-    house.clock.advance(GRACE - 1)
-    house.look()
-    assert house.provider.jobs == {}
+    record = only(house.store.load())
+    assert record.tag == f"{record.job_id}-a2"
+    assert len(house.provider.jobs) == 1
+    assert house.provider.deleted == []
+
+
+def test_a_dead_senders_job_is_sent_again_only_when_it_is_missing_and_can_run_no_more(house):
+    die(house, created=False)
+    record = only(house.store.load())
+    for wait, deleted in ((0, []), (GRACE - 1, []), (1, [f"file-{record.tag}"]), (GRACE - 1, [f"file-{record.tag}"])):
+        house.clock.advance(wait)
+        house.look()
+        assert house.provider.deleted == deleted
+        assert house.provider.jobs == {}
     house.clock.advance(1)
     house.look()
     record = only(house.store.load())
@@ -73,6 +113,113 @@ def test_a_job_is_sent_again_only_after_two_listings_a_grace_apart(house):
     assert len(house.provider.jobs) == 1
     house.look()
     assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+
+
+def test_a_job_whose_answer_was_seen_to_be_lost_is_sent_again_only_when_no_list_can_lag_so_long(house):
+    lose_the_answer(house, created=False)
+    house.create()
+    house.look()
+    house.clock.advance(GRACE)
+    house.look()
+    assert len(house.provider.deleted) == 1
+    house.clock.advance(DAY - 1)
+    house.look()
+    record = only(house.store.load())
+    assert status_of(record) is JobStatus.PENDING
+    assert "--absent" in record.last_error
+    assert house.provider.jobs == {}
+    house.clock.advance(1)
+    house.look()
+    record = only(house.store.load())
+    assert record.tag == f"{record.job_id}-a2"
+    assert len(house.provider.jobs) == 1
+
+
+@pytest.mark.parametrize("lose", [lambda house: die(house, created=True), lose_the_answer_of])
+def test_a_job_that_was_there_when_its_input_was_deleted_is_adopted(house, lose):
+    lose(house)
+    hidden, house.provider.jobs = house.provider.jobs, {}
+    house.look()
+    house.clock.advance(GRACE)
+    house.look()
+    assert len(house.provider.deleted) == 1
+    house.provider.jobs = hidden
+    house.clock.advance(GRACE)
+    house.look()
+    house.look()
+    assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+    assert len(house.provider.jobs) == 1
+
+
+def test_a_job_that_came_late_and_failed_for_want_of_its_input_is_asked_again_by_batch_create(house):
+    die(house, created=True)
+    hidden, house.provider.jobs = house.provider.jobs, {}
+    house.look()
+    house.clock.advance(GRACE)
+    house.look()
+    house.provider.jobs = {
+        name: replace(job, state=JobState.FAILED, provider_state="failed", error="no such file")
+        for name, job in hidden.items()
+    }
+    house.look()
+    record = only(house.store.load())
+    assert (record.state, status_of(record)) == (JobState.FAILED, JobStatus.FAILED)
+    assert "no such file" in record.error_message
+    house.create()
+    house.look()
+    assert {status_of(record) for record in house.store.load()} == {JobStatus.FAILED, JobStatus.COMPLETED}
+
+
+def test_a_job_whose_input_cannot_be_deleted_is_not_sent_again(house):
+    die(house, created=False)
+    house.look()
+    house.provider.fail_next["delete_input"] = [LLMServerError("down")] * 99
+    for _ in range(5):
+        house.clock.advance(DAY)
+        house.look()
+    record = only(house.store.load())
+    assert (record.state, house.provider.jobs) == (JobState.SUBMITTING, {})
+    assert "its input is deleted, which failed: down" in record.last_error
+    house.provider.fail_next.clear()
+    for _ in range(2):
+        house.look()
+        house.clock.advance(GRACE)
+    house.look()
+    assert len(house.provider.jobs) == 1
+
+
+def test_without_an_upload_a_job_that_may_have_left_is_missing_for_long_before_it_is_sent_again(house):
+    untagged(house)
+    die(house, created=False)
+    for wait in (0, UNFENCED_GRACE - 1):
+        house.clock.advance(wait)
+        house.look()
+        assert house.provider.jobs == {}
+    house.clock.advance(1)
+    house.look()
+    assert len(house.provider.jobs) == 1
+    assert house.provider.deleted == []
+
+
+def test_without_an_upload_a_job_whose_answer_was_seen_to_be_lost_is_never_sent_again_by_itself(house):
+    untagged(house)
+    lose_the_answer(house, created=True)
+    house.create()
+    hidden, house.provider.jobs = house.provider.jobs, {}
+    for _ in range(3):
+        house.look()
+        house.clock.advance(30 * DAY)
+    record = only(house.store.load())
+    assert (record.state, status_of(record)) == (JobState.SUBMITTING, JobStatus.FAILED)
+    assert "--adopt" in record.error_message
+    assert house.create() == []
+    house.provider.jobs = hidden
+    house.look()
+    assert status_of(only(house.store.load())) is JobStatus.PENDING
+    house.provider.get_batch_job("fake/1")
+    house.look()
+    assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+    assert len(house.provider.jobs) == 1
 
 
 def test_a_job_listed_late_is_adopted_and_not_sent_again(house):
@@ -91,8 +238,8 @@ def test_a_dead_senders_job_is_resolved_like_a_lost_answer(house):
     _, jobs = house.plan()
     submit = house.provider.submit
 
-    def dying(payload, *, tag, on_uploaded):
-        submit(payload, tag=tag, on_uploaded=on_uploaded)
+    def dying(payload, *, tag, before_create):
+        submit(payload, tag=tag, before_create=before_create)
         raise SystemExit
 
     house.provider.submit = dying
@@ -157,12 +304,11 @@ def test_without_tags_a_running_candidate_is_waited_for_and_proven_by_its_answer
 
 def test_without_tags_somebody_elses_job_of_the_same_size_is_told_by_its_answers(house):
     untagged(house)
-    lose_the_answer(house, created=True)
-    house.create()
+    die(house, created=True)
     house.provider.get_batch_job("fake/1")
     house.provider.sent["fake/1"] = [{"id": "somebody-1", "text": ""} for _ in house.provider.sent["fake/1"]]
     house.look()
-    house.clock.advance(GRACE)
+    house.clock.advance(UNFENCED_GRACE)
     house.look()
     record = only(house.store.load())
     assert record.tag == f"{record.job_id}-a2"
@@ -194,10 +340,9 @@ def test_without_tags_jobs_that_other_records_have_are_no_candidates(house):
     house.create(jobs_per=JobsPer.DOCUMENT)
     known = {record.job_name for record in house.store.load()}
     house.task.words["c"] = ["five"]
-    lose_the_answer(house, created=False)
-    house.create()
+    die(house, created=False)
     house.look()
-    house.clock.advance(GRACE)
+    house.clock.advance(UNFENCED_GRACE)
     house.look()
     assert len(house.provider.jobs) == len(known) + 1
 
@@ -232,7 +377,7 @@ def test_a_person_may_say_that_there_is_none(house):
     lose_the_answer(house, created=False)
     house.create()
     record = only(house.store.load())
-    assert house.engine.reconciler.declare_absent(record.job_id).state is JobState.PLANNED
+    assert house.engine.reconciler.declare_absent(record.job_id, house.provider).state is JobState.PLANNED
     house.look()
     assert only(house.store.load()).tag == f"{record.job_id}-a2"
 
@@ -243,7 +388,7 @@ def test_a_person_decides_nothing_about_a_job_that_was_resolved_meanwhile(house)
     house.look()
     record = only(house.store.load())
     with pytest.raises(TrackingError, match="meanwhile"):
-        house.engine.reconciler.declare_absent(record.job_id)
+        house.engine.reconciler.declare_absent(record.job_id, house.provider)
     with pytest.raises(TrackingError, match="meanwhile"):
         house.engine.reconciler.adopt(record.job_id, "fake/1", house.provider)
     assert only(house.store.load()) == record

@@ -102,12 +102,12 @@ def test_a_job_refused_as_too_large_is_halved_and_the_halves_are_sent(house):
     submit = house.provider.submit
     sizes = []
 
-    def small_only(payload, *, tag, on_uploaded):
+    def small_only(payload, *, tag, before_create):
         count = payload.read_bytes().count(b"\n")
         sizes.append(count)
         if count > 1:
             raise LLMRequestTooLargeError("413")
-        return submit(payload, tag=tag, on_uploaded=on_uploaded)
+        return submit(payload, tag=tag, before_create=before_create)
 
     house.provider.submit = small_only
     outcomes = house.create()
@@ -122,7 +122,7 @@ def test_a_job_refused_as_too_large_is_halved_and_the_halves_are_sent(house):
 
 
 def test_a_single_request_that_is_too_large_is_refused_for_good(house):
-    def never(_payload, *, tag, on_uploaded):
+    def never(_payload, *, tag, before_create):
         raise LLMRequestTooLargeError("413")
 
     house.provider.submit = never

@@ -10,6 +10,7 @@ from batchwright.errors import TrackingError
 from batchwright.job import (
     Attempt,
     BatchRef,
+    CreateCall,
     JobRecord,
     JobState,
     JobStatus,
@@ -46,6 +47,8 @@ ATTEMPTS = st.builds(
     Attempt,
     tag=TEXT,
     started_at=MOMENTS,
+    create=st.sampled_from(CreateCall),
+    fenced_at=st.none() | MOMENTS,
     file_id=st.none() | TEXT,
     job_name=st.none() | TEXT,
     error=st.none() | TEXT,
@@ -124,6 +127,14 @@ RECORD = JobRecord(
 @given(RECORDS)
 def test_a_record_comes_back_the_same(record):
     assert decode_record(record.job_id, from_json(to_line(encode_record(record)))) == record
+
+
+@pytest.mark.parametrize("noted", [{}, {"create": "a word of a later version"}])
+def test_an_attempt_that_does_not_say_how_far_it_came_may_have_created_a_job(noted):
+    value = encode_record(RECORD)
+    value["attempts"] = [{"tag": "job-0123456789ab-a1", "started_at": "2026-11-20T12:00:00Z", **noted}]
+    (attempt,) = decode_record(RECORD.job_id, value).attempts
+    assert attempt.create is CreateCall.SENT
 
 
 @given(RESULTS)

@@ -24,9 +24,9 @@ from batchwright.tasks.remaining import answered_items
 def command(workbench: Workbench, *, job_names: tuple[str, ...], adopt: str | None, absent: bool, rebuild: bool) -> int:
     """Find out what became of jobs whose create was sent and never answered.
 
-    Each is looked for in the provider's list: found, it is taken over; not listed twice, a grace apart, it is planned
-    again; anything else is left as it is and never sent on a guess. batch-create, batch-fetch and batch-watch do the
-    same by themselves.
+    Each is looked for in the provider's list: found, it is taken over; proven absent, it is planned again; anything
+    else is left as it is and never sent on a guess. batch-create, batch-fetch and batch-watch do the same by
+    themselves.
 
     \b
     Examples:
@@ -90,11 +90,11 @@ def _by_word(workbench: Workbench, records: Sequence[JobRecord], *, adopt: str |
         )
     (record,) = records
     engine = workbench.engine()
+    provider = engine.provider_of(record.provider_name, record.model)
     if adopt is not None:
-        provider = engine.provider_of(record.provider_name, record.model)
         taken = engine.reconciler.adopt(record.job_id, adopt, provider)
         data(f"Job {taken.job_id} is {taken.job_name}")
     else:
-        engine.reconciler.declare_absent(record.job_id)
+        engine.reconciler.declare_absent(record.job_id, provider)
         data(f"Job {record.job_id} is planned again; batch-create or batch-fetch sends it")
     return ExitCode.OK
