@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from batchwright import aio
 from batchwright.cli.main import main
 from batchwright.config import EMULATOR_PREFIXES, KEY_VARIABLES
 from batchwright.emulator import RunningEmulator, Scenario, verdict
@@ -207,13 +208,6 @@ def _asked_in(prompt):
     return [int(number) for number in re.findall(r'"issue_id": ?(\d+)', asked)]
 
 
-def _close(provider):
-    client = provider._client
-    if provider.name == "gemini":  # its SDK leaves a client that it was given alone
-        client = client._api_client._httpx_client
-    client.close()
-
-
 @pytest.fixture(scope="session")
 def _times():
     return {}
@@ -272,7 +266,7 @@ def open_desk(tmp_path, monkeypatch, capsys, _emulator_times, _orderly_logging):
 
         def close():
             while providers:
-                _close(providers.pop())
+                aio.run(providers.pop().aclose())
 
         monkeypatch.setattr(registry, "open_provider", opened)
         monkeypatch.setattr("google.genai._api_client.INITIAL_RETRY_DELAY", 0)

@@ -75,3 +75,11 @@ def parse_object(body: bytes | str) -> Json:
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, not {type(value).__name__}")  # noqa: TRY004  (callers catch one)
     return value
+
+
+def document_of(body: bytes) -> object:
+    """Return what a body says: parsed where it is JSON, else its text."""
+    try:
+        return from_json(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")

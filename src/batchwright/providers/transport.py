@@ -140,8 +140,12 @@ class Calls:
             error = self.translate(exc, phase)
             if error is None:
                 raise
-            leaks = any(secret and secret in str(link) for link in _chain(exc) for secret in self.secrets)
-            raise error from None if leaks else exc
+            raise error from self.fit_to_show(exc)
+
+    def fit_to_show(self, exc: Exception) -> Exception | None:
+        """Return `exc` to be named as a cause, or None where it, or a cause of its own, quotes the key."""
+        leaks = any(secret and secret in str(link) for link in _chain(exc) for secret in self.secrets)
+        return None if leaks else exc
 
     @contextmanager
     def unless_gone(self) -> Iterator[None]:
@@ -173,24 +177,27 @@ class Calls:
         """Return our error for `exc`, or None if neither a vendor nor the network has to do with it."""
         response = next((found for link in _chain(exc) if (found := _response_of(link)) is not None), None)
         if response is not None:
-            return self._refused(response, phase)
+            headers = {str(name).lower(): str(value) for name, value in dict(response.headers).items()}
+            return self.refused(int(response.status_code), headers, _body_of(response), phase)
         if not _is_foreign(exc):
             return None
         causes = [link for link in _chain(exc) if isinstance(link, (httpx2.HTTPError, httpx2.InvalidURL))]
         cause: BaseException = causes[-1] if causes else exc
         kind, what = _unanswered(cause, phase)
-        return self._make(kind, phase, what, "" if kind is LLMProviderConfigurationError else _words(cause))
+        return self.unanswered(cause, kind, what, phase)
 
-    def _refused(self, response: Any, phase: Phase) -> LLMProviderError:
-        headers = {str(name).lower(): str(value) for name, value in dict(response.headers).items()}
+    def refused(self, status_code: int, headers: Mapping[str, str], body: object, phase: Phase) -> LLMProviderError:
+        """Return our error for an answer that is none; `headers` are looked up in lower case, `body` is as parsed."""
         error = read_error(
-            self.provider_name,
-            status_code=int(response.status_code),
-            headers=headers,
-            body=_body_of(response),
-            now=datetime.now(UTC),
+            self.provider_name, status_code=status_code, headers=headers, body=body, now=datetime.now(UTC)
         )
         return to_exception(error, phase, secrets=self.secrets)
+
+    def unanswered(
+        self, cause: BaseException, kind: type[LLMProviderError], what: str, phase: Phase
+    ) -> LLMProviderError:
+        """Return our error of this kind for a call without an answer, `cause` in its own words."""
+        return self._make(kind, phase, what, "" if kind is LLMProviderConfigurationError else _words(cause))
 
     def _make(self, kind: type[LLMProviderError], phase: Phase, what: str, words: str) -> LLMProviderError:
         said = redact(words, self.secrets)

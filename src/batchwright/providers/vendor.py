@@ -1,26 +1,45 @@
 """What the three vendors' adapters have in common: how they are made."""
 
-import asyncio
 import hashlib
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import httpx2
+from pydantic_core import to_json
 
 from batchwright.config import Environment, find_credentials
 from batchwright.errors import ConfigurationError, JobNotReadyError, LLMInvalidRequestError
 from batchwright.job import BatchJob
-from batchwright.providers.base import Provider
+from batchwright.providers.base import Provider, Rates, WireFormat
 from batchwright.providers.failures import Phase, refused
 from batchwright.providers.prompting import PromptMethods
-from batchwright.providers.transport import READ_SECONDS, Calls, check_key
+from batchwright.providers.reading import Json, document_of
+from batchwright.providers.transport import READ_SECONDS, Calls, check_key, open_client
 from batchwright.request import Params, Request
 from batchwright.result import Result
 
+if TYPE_CHECKING:
+    from batchwright.providers.live_calls import Sender
+
 PROMPT_SUFFIXES = (".md", ".txt", ".j2")
 """A system prompt of one line that ends like this is the path of a file."""
+
+_ANSWERED = range(200, 300)
+_TELL_RATES = frozenset({200, 429})
+"""Statuses of answers that the vendor's own service gives; a gateway knows nothing of rates."""
+
+
+class LiveWire(WireFormat, Protocol):
+    """A wire format whose requests can be asked one by one as well."""
+
+    def body(self, request: Request) -> Mapping[str, Any]:
+        """Return the body of one live request. Raises `ConfigurationError` if it cannot be said."""
+        ...
 
 
 class VendorProvider(PromptMethods, Provider):
@@ -40,6 +59,9 @@ class VendorProvider(PromptMethods, Provider):
     """Sent to models that still accept a temperature."""
     BASE_URL: ClassVar[str]
     """The vendor's own address; always passed, so that no variable of the SDK's can change it."""
+    wire: "LiveWire"
+    _on_response: Callable[[httpx2.Response], None] | None = None
+    """Sees every answer to the SDK."""
 
     def __init__(
         self,
@@ -70,30 +92,96 @@ class VendorProvider(PromptMethods, Provider):
         )
         self._base_url = (credentials.base_url or self.BASE_URL).rstrip("/")
         self._calls = Calls(provider_name=self.name, secrets=(key,))
-        self._connect(key, http_client=http_client, timeout=timeout)
+        self._key = key
+        self._timeout = timeout
+        self._handed_in = http_client
+        self._last_headers: tuple[Mapping[str, str], datetime] | None = None
 
-    def _connect(self, key: str, *, http_client: httpx2.Client | None, timeout: float) -> None:
-        """Import the SDK and make its client; raises `ConfigurationError` when it is not installed."""
+    # The SDK carries the batch calls
+
+    @cached_property
+    def _client(self) -> Any:
+        """The SDK's client; imported and made by the first call that needs it, for no live call does.
+
+        Raises `ConfigurationError` when the SDK is not installed.
+        """
+        return self._open_sdk(self._http)
+
+    @cached_property
+    def _http(self) -> httpx2.Client:
+        return open_client(
+            base_url=self._base_url,
+            key_headers=self._key_headers(),
+            timeout=self._timeout,
+            through=self._handed_in,
+            on_response=self._on_response,
+        )
+
+    def _open_sdk(self, http: httpx2.Client) -> Any:
+        """Return the SDK's client, which sends with `http`."""
         raise NotImplementedError
 
-    def _ask(self, request: Request) -> Result:
-        """Send one live request through the SDK and return its result."""
+    def _key_headers(self) -> Sequence[tuple[str, str]]:
+        """The headers in which the key may travel, (name, value); live calls use the first."""
+        raise NotImplementedError
+
+    # Live calls go without it
+
+    @cached_property
+    def _sender(self) -> "Sender":
+        from batchwright.providers.live_calls import HandedIn, LiveCalls  # noqa: PLC0415  (brings aiohttp)
+
+        name, key = self._key_headers()[0]
+        headers = {name: key, **self._live_headers()}
+        if self._handed_in is not None:
+            return HandedIn(client=self._http, base_url=self._base_url, headers=headers, calls=self._calls)
+        return LiveCalls(base_url=self._base_url, headers=headers, timeout=self._timeout, calls=self._calls)
+
+    def _live_headers(self) -> Mapping[str, str]:
+        """What a live call says in its headers beside the key."""
+        return {}
+
+    def _live_path(self, request: Request) -> str:
+        """Where a live request goes, below the address."""
+        raise NotImplementedError
+
+    def _live_result(self, request: Request, answer: Json, headers: Mapping[str, str]) -> Result:
+        """The result in a live answer."""
         raise NotImplementedError
 
     async def complete(self, request: Request) -> Result:
-        """Answer one request now, over the SDK's synchronous client in a thread.
+        """Answer one request now; see `Provider.complete`. The request is sent once, whatever comes of it."""
+        body = to_json(self.wire.body(request))
+        reply = await self._sender.post(self._live_path(request), body, connections=self.connections)
+        if reply.status_code in _TELL_RATES:
+            self._last_headers = reply.headers, datetime.now(UTC)
+        if reply.status_code in _ANSWERED:
+            return self._live_result(request, self._calls.read(reply.body, Phase.LIVE), reply.headers)
+        error = self._calls.refused(reply.status_code, reply.headers, document_of(reply.body), Phase.LIVE)
+        if isinstance(error, LLMInvalidRequestError):
+            return refused(request.custom_id, error)
+        raise error
 
-        The SDKs' asynchronous clients are not used: google-genai's sends a request again without saying so when
-        aiohttp is installed and a connection drops.
+    @property
+    def rates(self) -> Rates | None:
+        """What the last live answer said of the account's rates; see `Provider.rates`."""
+        return None if self._last_headers is None else self._read_rates(*self._last_headers)
+
+    def _read_rates(self, headers: Mapping[str, str], now: datetime) -> Rates | None:  # noqa: ARG002  (not all have)
+        """What the headers of an answer that came at `now` say of rates."""
+        return None
+
+    async def aclose(self) -> None:
+        """Close every connection, of live calls in any loop and of the SDK; calls under way fail, later ones open new.
+
+        Not needed at the end of a loop or of the process, which close them too.
         """
-        return await asyncio.to_thread(self._complete, request)
-
-    def _complete(self, request: Request) -> Result:
-        try:
-            with self._calls.guard(Phase.LIVE):
-                return self._ask(request)
-        except LLMInvalidRequestError as exc:
-            return refused(request.custom_id, exc)
+        sender, http = (self.__dict__.pop(name, None) for name in ("_sender", "_http"))
+        self.__dict__.pop("_client", None)
+        if sender is not None:
+            await sender.aclose()
+        if http is not None:
+            http.close()
 
     def _ping(self) -> None:
         """Make the cheapest call that proves address, key and model."""
@@ -113,6 +201,14 @@ def sdk(module: str) -> Any:
     except ModuleNotFoundError as exc:
         package = module.replace(".", "-")
         raise ConfigurationError(f"the SDK {package} is not installed: pip install {package}") from exc
+
+
+def sdk_version(package: str) -> str:
+    """Return the version of an SDK without importing it; the empty string where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def require_ended(job: BatchJob) -> None:

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from batchwright.emulator import Scenario, create_app
-from batchwright.providers.gemini import adapter
+from batchwright.providers import vendor
 
 EXAMPLE = """
 import time
@@ -68,8 +68,8 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setenv("BATCHWRIGHT_EMULATOR_URL", "http://testserver")
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     client = TestClient(app)
-    real = adapter.open_client
-    monkeypatch.setattr(adapter, "open_client", lambda **options: real(**{**options, "through": client}))
+    real = vendor.open_client
+    monkeypatch.setattr(vendor, "open_client", lambda **options: real(**{**options, "through": client}))
     yield client
     app.state.world.close()
 

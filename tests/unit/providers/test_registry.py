@@ -33,14 +33,38 @@ def test_naming_a_provider_imports_the_http_client_and_no_sdk():
     assert run(f"from batchwright.providers import gemini; {LOADED}") == []
 
 
+OPEN = """
+import asyncio
+from batchwright import Message, Request, open_provider
+from batchwright.config import Environment
+provider = open_provider({name!r}, environment=Environment({{"BATCHWRIGHT_EMULATOR_URL": "http://127.0.0.1:{port}"}}))
+"""
+ASK = """
+async def serve(reader, writer):
+    await reader.readuntil(b"}]")
+    writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\nconnection: close\\r\\n\\r\\n{}")
+    writer.close()
+
+async def main():
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        provider._base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        result = await provider.complete(Request(custom_id="a", messages=(Message.text("b"),)))
+        assert "no text" in result.failure.message, result
+
+asyncio.run(main())
+"""
+
+
 @pytest.mark.parametrize("name", PROVIDER_NAMES)
-def test_opening_a_provider_imports_only_its_sdk(name):
+def test_opening_a_provider_and_asking_it_live_imports_no_sdk(name):
+    assert run(OPEN.format(name=name, port=9) + LOADED) == ["httpx2"]
+    assert run(OPEN.format(name=name, port=9) + ASK + LOADED) == ["httpx2"]
+
+
+@pytest.mark.parametrize("name", PROVIDER_NAMES)
+def test_the_first_batch_call_imports_the_providers_own_sdk(name):
     module = {"gemini": "google.genai"}.get(name, name)
-    code = (
-        "from batchwright.config import Environment; from batchwright.providers.registry import open_provider;"
-        f"open_provider({name!r}, environment=Environment({{'BATCHWRIGHT_EMULATOR_URL': 'http://127.0.0.1:9'}}));{LOADED}"
-    )
-    assert set(run(code)) == {module, "httpx2"}
+    assert set(run(OPEN.format(name=name, port=9) + "provider._client\n" + LOADED)) == {module, "httpx2"}
 
 
 def test_every_public_name_exists_and_an_unknown_one_does_not():

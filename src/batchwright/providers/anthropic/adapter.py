@@ -1,6 +1,6 @@
-"""Anthropic over its official SDK: message batches, and live messages."""
+"""Anthropic: message batches over its official SDK, and live messages without it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,13 +10,11 @@ import httpx2
 from batchwright.errors import JobNotReadyError, LLMNotFoundError
 from batchwright.job import BatchJob
 from batchwright.providers.anthropic import wire as formats
-from batchwright.providers.base import Cleaner, Limits
+from batchwright.providers.base import Cleaner, Limits, Rates
 from batchwright.providers.failures import Phase
 from batchwright.providers.jsonl import read_results
-from batchwright.providers.outgoing import Outgoing
 from batchwright.providers.reading import Json, as_list, as_object, as_text
-from batchwright.providers.transport import open_client
-from batchwright.providers.vendor import VendorProvider, created_since, require_ended, sdk
+from batchwright.providers.vendor import VendorProvider, created_since, require_ended, sdk, sdk_version
 from batchwright.request import Request
 from batchwright.result import Result
 
@@ -43,37 +41,34 @@ class AnthropicLLM(VendorProvider, Cleaner):
 
     def __init__(self, system_prompt: str | Path = "", **options: Any) -> None:
         super().__init__(system_prompt, **options)
-        version = str(self._client.default_headers.get("anthropic-version", ""))
+        self._version = formats.api_version(sdk_version("anthropic"))
         self.wire = formats.AnthropicWire(
             defaults=self.defaults,
             system=self.system_prompt,
-            takes_temperature=version <= formats.LAST_VERSION_WITH_TEMPERATURE,
+            takes_temperature=self._version <= formats.LAST_VERSION_WITH_TEMPERATURE,
             temperature=self.TEMPERATURE,
         )
 
-    def _connect(self, key: str, *, http_client: httpx2.Client | None, timeout: float) -> None:
-        http = open_client(
-            base_url=self._base_url,
-            # SDKs before 2 send the key as X-Api-Key, later ones as a bearer token.
-            key_headers=[("x-api-key", key), ("authorization", f"Bearer {key}")],
-            timeout=timeout,
-            through=http_client,
-        )
-        self._client = sdk("anthropic").Anthropic(
-            api_key=key, base_url=self._base_url, max_retries=0, timeout=http.timeout, http_client=http
+    def _key_headers(self) -> Sequence[tuple[str, str]]:
+        old, new = ("x-api-key", self._key), ("authorization", f"Bearer {self._key}")
+        # As the SDK does it that knows this version.
+        return [old, new] if self._version <= formats.LAST_VERSION_WITH_TEMPERATURE else [new, old]
+
+    def _live_headers(self) -> Mapping[str, str]:
+        return {"anthropic-version": self._version}
+
+    def _open_sdk(self, http: httpx2.Client) -> Any:
+        return sdk("anthropic").Anthropic(
+            api_key=self._key, base_url=self._base_url, max_retries=0, timeout=http.timeout, http_client=http
         )
 
-    def submit(self, payload: Path, *, tag: str, before_create: Callable[[str | None], None]) -> BatchJob:  # noqa: ARG002  (it carries none)
+    def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:  # noqa: ARG002  (Anthropic has neither)
         """Post the wire file, which is the request's body; there is no upload and nowhere to put the tag."""
         headers = {"content-type": "application/json", "content-length": str(payload.stat().st_size)}
-        with payload.open("rb") as file:
-            body = Outgoing(file, lambda: before_create(None))
-            with body.judged(self.name), self._calls.guard(Phase.CREATE):
-                # The SDK's own create needs every request as an object in memory: 600 MB for a body of 190.
-                answer = self._client.post(
-                    _BATCHES, cast_to=httpx2.Response, content=body, options={"headers": headers}
-                )
-                return self._calls.job(answer.content, formats.decode_job, Phase.CREATE)
+        with payload.open("rb") as file, self._calls.guard(Phase.CREATE):
+            # The SDK's own create needs every request as an object in memory: 600 MB for a body of 190.
+            answer = self._client.post(_BATCHES, cast_to=httpx2.Response, content=file, options={"headers": headers})
+            return self._calls.job(answer.content, formats.decode_job, Phase.CREATE)
 
     def get_batch_job(self, job_name: str) -> BatchJob:
         """Return the batch as it is now; see `Provider.get_batch_job`."""
@@ -135,10 +130,14 @@ class AnthropicLLM(VendorProvider, Cleaner):
             self._client.messages.batches.delete(job.job_name)
         return (job.job_name,)
 
-    def _ask(self, request: Request) -> Result:
-        # Not messages.create: it has no temperature from version 2 on and refuses long answers that are not streamed.
-        answer = self._client.post("/v1/messages", cast_to=httpx2.Response, body=self.wire.body(request))
-        return formats.decode_answer(request.custom_id, self._calls.read(answer.content, Phase.LIVE))
+    def _live_path(self, request: Request) -> str:  # noqa: ARG002  (the same for all)
+        return "/v1/messages"
+
+    def _live_result(self, request: Request, answer: Json, headers: Mapping[str, str]) -> Result:  # noqa: ARG002
+        return formats.decode_answer(request.custom_id, answer)
+
+    def _read_rates(self, headers: Mapping[str, str], now: datetime) -> Rates | None:
+        return formats.decode_rates(headers, now)
 
     def _ping(self) -> None:
         self._client.messages.batches.with_raw_response.list(limit=1)

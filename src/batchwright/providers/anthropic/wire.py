@@ -7,7 +7,7 @@ wire file is that body, one request a line. There is no failed, expired or cance
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic_core import to_json
@@ -15,9 +15,11 @@ from pydantic_core import to_json
 from batchwright.errors import ConfigurationError
 from batchwright.job import BatchJob, JobState, RequestCounts
 from batchwright.providers.anthropic.schema import response_schema
+from batchwright.providers.base import Rates
 from batchwright.providers.failures import read_line_error, to_failure
 from batchwright.providers.jsonl import malformed
 from batchwright.providers.parts import Reply, base64_of, check_request, only_text, to_result
+from batchwright.providers.rates import count_in, rates_or_none
 from batchwright.providers.reading import Json, as_count, as_list, as_object, as_text, as_time
 from batchwright.request import ImagePart, Message, Params, Part, Request, TextPart
 from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
@@ -30,6 +32,7 @@ MAX_OUTPUT_TOKENS = 16384
 """Anthropic asks for a limit in every request; every current model allows this much, and only what is used is paid."""
 LAST_VERSION_WITH_TEMPERATURE = "2023-06-01"
 """`anthropic-version` 2026-10-21, which SDKs from 2 on send, answers 400 to temperature, top_p and top_k."""
+NEWEST_VERSION = "2026-10-21"
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d{1,2})(?!\d))?")
 _FIRST_THINKING, _LAST_WITH_BUDGET = (3, 7), (4, 6)
@@ -102,6 +105,11 @@ class AnthropicWire:
                 "installed SDK uses; leave the temperature out"
             )
         return params.temperature
+
+
+def api_version(sdk_version: str) -> str:
+    """Return the `anthropic-version` that this version of the SDK sends, so that live calls and batches speak alike."""
+    return LAST_VERSION_WITH_TEMPERATURE if sdk_version.startswith(("0.", "1.")) else NEWEST_VERSION
 
 
 def _is_on(thinking: Mapping[str, Any] | None) -> bool:
@@ -244,3 +252,26 @@ def decode_answer(custom_id: str | None, message: Json) -> Result:
         request_id=as_text(message.get("id")),
     )
     return to_result(custom_id, reply)
+
+
+def decode_rates(headers: Mapping[str, str], now: datetime) -> Rates | None:
+    """Return what `anthropic-ratelimit-*` of an answer that came at `now` say of rates, or None without any.
+
+    `tokens` is the tightest of the limits that hold; where it is left out, that of input tokens counts.
+    """
+    kind = "tokens" if "anthropic-ratelimit-tokens-limit" in headers else "input-tokens"
+    return rates_or_none(
+        Rates(
+            requests_per_minute=count_in(headers, "anthropic-ratelimit-requests-limit"),
+            tokens_per_minute=count_in(headers, f"anthropic-ratelimit-{kind}-limit"),
+            remaining_requests=count_in(headers, "anthropic-ratelimit-requests-remaining"),
+            remaining_tokens=count_in(headers, f"anthropic-ratelimit-{kind}-remaining"),
+            requests_reset=_until(headers.get("anthropic-ratelimit-requests-reset"), now),
+            tokens_reset=_until(headers.get(f"anthropic-ratelimit-{kind}-reset"), now),
+        )
+    )
+
+
+def _until(text: str | None, now: datetime) -> float | None:
+    moment = as_time(text)
+    return None if moment is None else max(0.0, (moment - now).total_seconds())

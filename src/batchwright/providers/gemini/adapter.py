@@ -1,7 +1,7 @@
-"""Gemini (Developer API) over google-genai: uploaded or inline batches, and live generateContent."""
+"""Gemini (Developer API): uploaded or inline batches over google-genai, and live generateContent without it."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,13 +12,12 @@ import httpx2
 from batchwright.clock import Clock, SystemClock
 from batchwright.errors import JobNotReadyError, LLMNotFoundError, LLMProviderConfigurationError, LLMResponseError
 from batchwright.job import BatchJob, JobState
-from batchwright.providers.base import Cleaner, Fence, Limits
+from batchwright.providers.base import Cleaner, Limits
 from batchwright.providers.failures import Phase
 from batchwright.providers.gemini import wire as formats
 from batchwright.providers.gemini.raw import Recorder
 from batchwright.providers.jsonl import read_results
 from batchwright.providers.reading import Json, as_list, as_object, as_text
-from batchwright.providers.transport import open_client
 from batchwright.providers.vendor import VendorProvider, created_since, require_ended, sdk
 from batchwright.request import Request
 from batchwright.result import Result
@@ -40,7 +39,7 @@ _JOB_NAME = re.compile(r"batches/[^/\s]+\Z")
 _FORBIDDEN = 403
 
 
-class GeminiLLM(VendorProvider, Fence, Cleaner):
+class GeminiLLM(VendorProvider, Cleaner):
     """Gemini; everything as in `VendorProvider`.
 
     Jobs are uploaded as JSONL with keys; `create_batch_job` sends a tiny payload inline. The tag is the job's
@@ -63,6 +62,8 @@ class GeminiLLM(VendorProvider, Fence, Cleaner):
 
     def __init__(self, system_prompt: str | Path = "", *, clock: Clock | None = None, **options: Any) -> None:
         self._clock = clock or SystemClock()
+        self._recorder = Recorder()
+        self._on_response = self._recorder.on_response
         super().__init__(system_prompt, **options)
         self.wire = formats.GeminiWire(
             defaults=self.defaults,
@@ -71,28 +72,25 @@ class GeminiLLM(VendorProvider, Fence, Cleaner):
             thinking_budget=self.MAX_THINKING_BUDGET,
         )
 
-    def _connect(self, key: str, *, http_client: httpx2.Client | None, timeout: float) -> None:
-        genai = sdk("google.genai")
-        self._types = genai.types
-        self._recorder = Recorder()
-        http = open_client(
-            base_url=self._base_url,
-            key_headers=[("x-goog-api-key", key)],
-            timeout=timeout,
-            through=http_client,
-            on_response=self._recorder.on_response,
-        )
-        options = genai.types.HttpOptions(base_url=self._base_url, api_version=API_VERSION, httpx_client=http)
-        self._client = genai.Client(vertexai=False, api_key=key, http_options=options)
+    def _key_headers(self) -> Sequence[tuple[str, str]]:
+        return [("x-goog-api-key", self._key)]
 
-    def submit(self, payload: Path, *, tag: str, before_create: Callable[[str | None], None]) -> BatchJob:
+    def _open_sdk(self, http: httpx2.Client) -> Any:
+        options = self._types.HttpOptions(base_url=self._base_url, api_version=API_VERSION, httpx_client=http)
+        return sdk("google.genai").Client(vertexai=False, api_key=self._key, http_options=options)
+
+    @property
+    def _types(self) -> Any:
+        return sdk("google.genai").types
+
+    def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:
         """Upload the wire file in chunks and create the batch; see `Provider.submit`."""
         config = self._types.UploadFileConfig(display_name=tag, mime_type="application/jsonl")
         with self._calls.guard(Phase.FILE):
             file_name = as_text(self._client.files.upload(file=str(payload), config=config).name)
         if file_name is None:
             raise LLMResponseError("gemini gave the uploaded file no name", provider_name=self.name)
-        before_create(file_name)
+        on_uploaded(file_name)
         return self._create(file_name, tag)
 
     def _submit_prompts(self, requests: Sequence[Request], tag: str) -> BatchJob:
@@ -102,16 +100,13 @@ class GeminiLLM(VendorProvider, Fence, Cleaner):
         return self._create([self._inlined(request) for request in requests], tag)
 
     def _inlined(self, request: Request) -> Any:
-        contents, config = self._typed(request)
-        return self._types.InlinedRequest(contents=contents, config=config, metadata={"key": request.custom_id})
-
-    def _typed(self, request: Request) -> tuple[Any, Any]:
-        """The contents and the configuration of a request in the SDK's types."""
+        """A request in the SDK's types."""
         body = self.wire.body(request)
-        config = {**body.get("generationConfig", {})}
+        options = {**body.get("generationConfig", {})}
         if "systemInstruction" in body:
-            config["systemInstruction"] = body["systemInstruction"]
-        return body["contents"], self._types.GenerateContentConfig.model_validate(config)
+            options["systemInstruction"] = body["systemInstruction"]
+        config = self._types.GenerateContentConfig.model_validate(options)
+        return self._types.InlinedRequest(contents=body["contents"], config=config, metadata={"key": request.custom_id})
 
     def _create(self, source: Any, tag: str) -> BatchJob:
         config = self._types.CreateBatchJobConfig(display_name=tag)
@@ -197,28 +192,25 @@ class GeminiLLM(VendorProvider, Fence, Cleaner):
     def clean_up(self, job: BatchJob, *, input_file_ids: Sequence[str]) -> tuple[str, ...]:
         """Delete the uploaded files and the job; the vendor deletes result files, whose names its API refuses."""
         for name in input_file_ids:
-            self.delete_input(name)
+            self._delete_file(name)
         with self._calls.unless_gone(), self._calls.guard(Phase.JOB):
             self._client.batches.delete(name=job.job_name)
         return (*input_file_ids, job.job_name)
 
-    def delete_input(self, file_id: str) -> None:
-        """Delete a file; see `Fence.delete_input`."""
+    def _delete_file(self, name: str) -> None:
         try:
             with self._calls.unless_gone(), self._calls.guard(Phase.FILE):
-                self._client.files.delete(name=file_id)
+                self._client.files.delete(name=name)
         except LLMProviderConfigurationError as exc:
             # Of a file that is gone Gemini says "no permission, or it may not exist"; a bad key fails at the job, too.
             if exc.status_code != _FORBIDDEN:
                 raise
 
-    def _ask(self, request: Request) -> Result:
-        contents, config = self._typed(request)
-        model = request.params.model or self.model
-        body = self._recorder.call(
-            lambda: self._client.models.generate_content(model=model, contents=contents, config=config)
-        )
-        return formats.decode_answer(request.custom_id, self._calls.read(body, Phase.LIVE))
+    def _live_path(self, request: Request) -> str:
+        return formats.live_path(API_VERSION, request.params.model or self.model)
+
+    def _live_result(self, request: Request, answer: Json, headers: Mapping[str, str]) -> Result:  # noqa: ARG002
+        return formats.decode_answer(request.custom_id, answer)
 
     def _ping(self) -> None:
         self._client.batches.list(config=self._types.ListBatchJobsConfig(page_size=1))

@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from pydantic_core import to_json
 
@@ -116,6 +118,13 @@ class GeminiWire:
             config["responseMimeType"] = "application/json"
             config["responseSchema"] = response_schema(request.output_schema)
         return config
+
+
+@lru_cache
+def live_path(api_version: str, model: str) -> str:
+    """Return where a model answers live, below the address."""
+    name = model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+    return f"/{api_version}/{quote(name)}:generateContent"
 
 
 def _content(message: Message) -> dict[str, Any]:

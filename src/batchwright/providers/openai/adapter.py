@@ -1,6 +1,6 @@
-"""OpenAI over its official SDK: files and batches, and live calls of either endpoint."""
+"""OpenAI: files and batches over its official SDK, and live calls of either endpoint without it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,12 +9,11 @@ import httpx2
 
 from batchwright.errors import ConfigurationError
 from batchwright.job import BatchJob
-from batchwright.providers.base import Cleaner, Fence, Limits
+from batchwright.providers.base import Cleaner, Limits, Rates
 from batchwright.providers.failures import Phase
 from batchwright.providers.jsonl import read_results
 from batchwright.providers.openai import wire as formats
-from batchwright.providers.reading import as_list, as_object, as_text
-from batchwright.providers.transport import open_client
+from batchwright.providers.reading import Json, as_list, as_object, as_text
 from batchwright.providers.vendor import VendorProvider, created_since, require_ended, sdk
 from batchwright.request import Request
 from batchwright.result import Result
@@ -23,7 +22,7 @@ _PAGE = 100
 _CHUNK_BYTES = 1 << 16
 
 
-class OpenAILLM(VendorProvider, Fence, Cleaner):
+class OpenAILLM(VendorProvider, Cleaner):
     """OpenAI. `endpoint` is `chat.completions` or `responses`; everything else as in `VendorProvider`.
 
     The batch carries our tag in its metadata under `batchwright`, the uploaded file in its name. A thinking budget
@@ -49,23 +48,20 @@ class OpenAILLM(VendorProvider, Fence, Cleaner):
             defaults=self.defaults, system=self.system_prompt, endpoint=endpoint, temperature=self.TEMPERATURE
         )
 
-    def _connect(self, key: str, *, http_client: httpx2.Client | None, timeout: float) -> None:
-        http = open_client(
-            base_url=self._base_url,
-            key_headers=[("authorization", f"Bearer {key}")],
-            timeout=timeout,
-            through=http_client,
-        )
-        self._client = sdk("openai").OpenAI(
-            api_key=key, base_url=self._base_url, max_retries=0, timeout=http.timeout, http_client=http
+    def _key_headers(self) -> Sequence[tuple[str, str]]:
+        return [("authorization", f"Bearer {self._key}")]
+
+    def _open_sdk(self, http: httpx2.Client) -> Any:
+        return sdk("openai").OpenAI(
+            api_key=self._key, base_url=self._base_url, max_retries=0, timeout=http.timeout, http_client=http
         )
 
-    def submit(self, payload: Path, *, tag: str, before_create: Callable[[str | None], None]) -> BatchJob:
+    def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:
         """Upload the wire file and create the batch; see `Provider.submit`."""
         with payload.open("rb") as file, self._calls.guard(Phase.FILE):
             # An open file is streamed; a path would be read into memory whole.
             uploaded = self._client.files.create(file=(f"{tag}.jsonl", file), purpose="batch")
-        before_create(uploaded.id)
+        on_uploaded(uploaded.id)
         with self._calls.guard(Phase.CREATE):
             answer = self._client.batches.with_raw_response.create(
                 completion_window="24h",
@@ -120,22 +116,18 @@ class OpenAILLM(VendorProvider, Fence, Cleaner):
         """Delete the uploaded files and both result files; a batch itself cannot be deleted."""
         names = [*input_file_ids, *job.output_file_ids]
         for name in names:
-            self.delete_input(name)
+            with self._calls.unless_gone(), self._calls.guard(Phase.FILE):
+                self._client.files.delete(name)
         return tuple(names)
 
-    def delete_input(self, file_id: str) -> None:
-        """Delete a file; a batch that has not read it yet fails, one that has goes on."""
-        with self._calls.unless_gone(), self._calls.guard(Phase.FILE):
-            self._client.files.delete(file_id)
+    def _live_path(self, request: Request) -> str:  # noqa: ARG002  (the same for all)
+        return formats.LIVE_PATHS[self.endpoint]
 
-    def _ask(self, request: Request) -> Result:
-        body = self.wire.body(request)
-        resource = self._client.chat.completions if self.endpoint == "chat.completions" else self._client.responses
-        answer = resource.with_raw_response.create(**body)
-        request_id = as_text(answer.headers.get("x-request-id"))
-        return formats.decode_answer(
-            request.custom_id, self._calls.read(answer.http_response.content, Phase.LIVE), request_id=request_id
-        )
+    def _live_result(self, request: Request, answer: Json, headers: Mapping[str, str]) -> Result:
+        return formats.decode_answer(request.custom_id, answer, request_id=as_text(headers.get("x-request-id")))
+
+    def _read_rates(self, headers: Mapping[str, str], now: datetime) -> Rates | None:  # noqa: ARG002  (it counts from then)
+        return formats.decode_rates(headers)
 
     def _ping(self) -> None:
         self._client.batches.with_raw_response.list(limit=1)
