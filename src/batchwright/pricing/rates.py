@@ -73,6 +73,11 @@ class PriceSheet:
 
         Also None for a usage that contradicts itself, with more cached tokens than were read at all.
         """
+        units = self.units(usage)
+        return None if units is None else self.dollars(units)
+
+    def units(self, usage: Usage) -> int | None:
+        """Return the price of one request as a whole number of this sheet's smallest unit: `cost` for adding up."""
         band = self._base
         for longer in self._longer:
             if usage.input_tokens > longer.above:
@@ -91,7 +96,11 @@ class PriceSheet:
                 if rate is None:
                     return None
                 total += tokens * rate
-        return _EXACT.scaleb(Decimal(total), self._exponent)
+        return total
+
+    def dollars(self, units: int) -> Decimal:
+        """Return what a number of this sheet's units is worth, exactly."""
+        return _EXACT.scaleb(Decimal(units), self._exponent)
 
 
 def by_length(rates: Mapping[str, Mapping[int, Decimal]]) -> tuple[tuple[int, TokenRates], ...]:
