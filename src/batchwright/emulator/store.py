@@ -171,6 +171,15 @@ class Store:
         """Every job that is not deleted, seen or not."""
         return [_job(row) for row in self._rows("SELECT * FROM jobs WHERE vendor = ? AND NOT deleted", str(vendor))]
 
+    def unborn_jobs(self, vendor: Vendor) -> list[Job]:
+        """Jobs whose create takes effect only later."""
+        rows = self._rows("SELECT * FROM jobs WHERE vendor = ? AND created_at > ?", str(vendor), self._now())
+        return [_job(row) for row in rows]
+
+    def forget_job(self, job_id: str) -> None:
+        """Forget the job, as if nobody had ever asked for it."""
+        self._rows("DELETE FROM jobs WHERE id = ?", job_id)
+
     def count_poll(self, job_id: str, now: float, *, ends_at: int | None) -> None:
         """One GET of the job more, unless it was cancelled; `ends_at` is the number of the poll that ends it."""
         self._rows("UPDATE jobs SET polls = polls + 1 WHERE id = ? AND cancel_at IS NULL", job_id)

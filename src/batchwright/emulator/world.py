@@ -22,7 +22,7 @@ from batchwright.emulator.http import LateCommitError
 from batchwright.emulator.journal import Journal
 from batchwright.emulator.responders import respond
 from batchwright.emulator.scenario import Scenario
-from batchwright.emulator.store import Job, Store
+from batchwright.emulator.store import Job, Store, StoredFile
 from batchwright.emulator.vendor import Operation, Vendor
 from batchwright.emulator.work import Dialect, Examination, Outcome, ResultFiles, Tally, lines_of, outcomes
 
@@ -215,6 +215,18 @@ class World:
         if birth.lost_to is not None:
             raise LateCommitError(silent=birth.lost_to.word("answer") == "drop")
         return job
+
+    def delete_file(self, vendor: Vendor, file: StoredFile) -> None:
+        """Delete a file of the vendor's file API; a create that has not taken effect yet and needs it never will."""
+        with self.store.transaction():
+            self.store.delete_file(file.id)
+            for job in self.store.unborn_jobs(vendor):
+                if file.id in (job.spec.get("input_file_id"), job.spec.get("file_name")):
+                    self.store.forget_job(job.id)
+                    self.store.count(vendor, "creates", -1)
+                    self.store.count(vendor, "requests", -job.spec["requests"])
+        if file.path.startswith("files/"):
+            (self.data_dir / file.path).unlink(missing_ok=True)
 
     def active_jobs(self, vendor: Vendor) -> int:
         """How many jobs of the vendor have not ended."""

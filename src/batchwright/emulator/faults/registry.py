@@ -156,7 +156,7 @@ _REFUSALS = {
 }
 _JOBS = {
     "late_create": _job(
-        "The answer to create is lost, and the job comes into being only later.",
+        "The answer to create is lost, and the job comes into being only later, if its input is still there then.",
         _seconds(_LATE_S, "Seconds of the emulator's clock until the job is there.")
         | _choice("answer", "Closed connection, or 500.", "drop", "error"),
         where=(*_CREATE, *_LOOKS),

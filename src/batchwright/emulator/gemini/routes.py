@@ -111,8 +111,7 @@ class _Gemini:
 
     async def delete_file(self, request: Request) -> Response:
         file = self._file(request)
-        self._store.delete_file(file.id)
-        (self._world.data_dir / file.path).unlink(missing_ok=True)
+        self._world.delete_file(Vendor.GEMINI, file)
         return json_reply({})
 
     async def list_files(self, request: Request) -> Response:

@@ -143,9 +143,7 @@ class _OpenAI:
 
     async def delete_file(self, request: Request) -> Response:
         file = self._file(request)
-        self._store.delete_file(file.id)
-        if file.path.startswith("files/"):
-            (self._world.data_dir / file.path).unlink(missing_ok=True)
+        self._world.delete_file(Vendor.OPENAI, file)
         return json_reply({"id": file.id, "object": "file", "deleted": True})
 
     async def download(self, request: Request) -> Response:

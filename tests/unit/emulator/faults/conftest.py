@@ -69,23 +69,27 @@ class Api:
         if self.vendor is Vendor.ANTHROPIC:
             lines = [input_line(self.vendor, f"n-{n}", text) for n, text in enumerate(texts)]
             return self.send("POST", BATCHES[self.vendor], json={"requests": lines})
-        if self.vendor is Vendor.OPENAI:
-            body = {
-                "input_file_id": self.upload(*texts).json()["id"],
-                "endpoint": "/v1/chat/completions",
-                "completion_window": "24h",
-            }
-            return self.send("POST", BATCHES[self.vendor], json=body)
-        if self.inline:
-            items = [
-                {"request": request_body(self.vendor, text), "metadata": {"key": f"n-{n}"}}
-                for n, text in enumerate(texts)
-            ]
-            source = {"requests": {"requests": items}}
-        else:
-            source = {"fileName": self.upload(*texts).json()["file"]["name"]}
+        if not self.inline:
+            return self.create_from(self.uploaded(*texts))
+        items = [
+            {"request": request_body(self.vendor, text), "metadata": {"key": f"n-{n}"}} for n, text in enumerate(texts)
+        ]
+        return self._create_gemini({"requests": {"requests": items}})
+
+    def create_from(self, file):
+        """Create a job from an uploaded file."""
+        if self.vendor is Vendor.GEMINI:
+            return self._create_gemini({"fileName": file})
+        body = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        return self.send("POST", BATCHES[self.vendor], json=body)
+
+    def _create_gemini(self, source):
         path = "/gemini/v1beta/models/m:batchGenerateContent"
         return self.send("POST", path, json={"batch": {"inputConfig": source, "displayName": "tag"}})
+
+    def delete_file(self, file):
+        path = f"/gemini/v1beta/{file}" if self.vendor is Vendor.GEMINI else f"/openai/v1/files/{file}"
+        return self.send("DELETE", path)
 
     def get(self, job):
         return self.send("GET", f"{BATCHES[self.vendor]}/{job.removeprefix('batches/')}")
@@ -123,6 +127,11 @@ class Api:
                 return getattr(self, str(operation))()
 
     # What is in the answers
+
+    def uploaded(self, *texts):
+        """The name of a new file."""
+        document = self.upload(*texts).json()
+        return document["file"]["name"] if self.vendor is Vendor.GEMINI else document["id"]
 
     def made(self, *texts):
         """The name of a new job."""

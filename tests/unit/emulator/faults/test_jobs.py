@@ -38,6 +38,31 @@ def test_a_late_create_is_paid_and_seen_only_later(api, faults, stats, clock, an
     assert len(api.results(job)) == 1
 
 
+@pytest.mark.parametrize("vendor", [Vendor.OPENAI, Vendor.GEMINI])
+def test_a_late_create_whose_input_is_deleted_meanwhile_never_takes_effect(api_of, faults, stats, clock, vendor):
+    api = api_of(vendor)
+    kept, deleted = api.uploaded("hello"), api.uploaded("hello")
+    faults("late_create", vendor, answer="error", seconds=30, times=2)
+    for file in (kept, deleted):
+        assert api.create_from(file).status_code == 500
+    api.delete_file(deleted)
+    assert stats(vendor)["creates"] == stats(vendor)["requests"] == 1
+    clock.advance(31)
+    assert len(api.listed()) == 1
+
+
+@pytest.mark.parametrize("vendor", [Vendor.OPENAI, Vendor.GEMINI])
+def test_a_job_that_is_there_when_its_input_is_deleted_goes_on(api_of, stats, clock, vendor):
+    api = api_of(vendor)
+    file = api.uploaded("hello")
+    api.create_from(file)
+    api.delete_file(file)
+    clock.advance(60)
+    (job,) = api.listed()
+    assert len(api.results(job)) == 1
+    assert stats(vendor)["creates"] == 1
+
+
 def test_a_late_job_takes_its_place_among_the_active_ones(api_of, faults, http):
     http.patch("/_emulator/scenario", json={"providers": {"gemini": {"limits": {"max_active_jobs": 1}}}})
     api = api_of(Vendor.GEMINI)
