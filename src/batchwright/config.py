@@ -204,6 +204,16 @@ def batch_size_from(environment: Environment, flag: int | None) -> int:
 def provider_from(environment: Environment, flag: str | None) -> str:
     """Return the provider to use: the flag, `LLM_PRIMARY`, or gemini. Raises `ConfigurationError`."""
     source, value = ("--provider", flag) if flag else environment.first("LLM_PRIMARY") or ("", PROVIDER_NAMES[0])
+    return _provider_name(value, source)
+
+
+def fallbacks_from(environment: Environment) -> tuple[str, ...]:
+    """Return the providers that `LLM_FALLBACK` names, separated by commas, each once. Raises `ConfigurationError`."""
+    words = (environment.get("LLM_FALLBACK") or "").split(",")
+    return tuple(dict.fromkeys(_provider_name(word, "LLM_FALLBACK") for word in words if word.strip()))
+
+
+def _provider_name(value: str, source: str) -> str:
     name = value.strip().lower()
     if name not in PROVIDER_NAMES:
         raise ConfigurationError(f"{source}: no provider {value!r}; known: {', '.join(PROVIDER_NAMES)}")

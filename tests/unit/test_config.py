@@ -7,6 +7,7 @@ from batchwright.config import (
     Environment,
     Settings,
     batch_size_from,
+    fallbacks_from,
     find_credentials,
     limits_from,
     provider_from,
@@ -145,3 +146,17 @@ def test_a_grace_is_seconds(value, seconds):
 
 def test_the_settings_hold_the_batch_size_of_the_environment():
     assert Settings(environment=env(LLM_CATEGORISER_BATCH_SIZE="7")).batch_size == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [(None, ()), ("", ()), ("openai", ("openai",)), (" OpenAI, anthropic ,openai,", ("openai", "anthropic"))],
+)
+def test_fallbacks_are_named_separated_by_commas(value, names):
+    environment = Environment({} if value is None else {"LLM_FALLBACK": value})
+    assert fallbacks_from(environment) == names
+
+
+def test_a_fallback_that_is_no_provider_is_named():
+    with pytest.raises(ConfigurationError, match="LLM_FALLBACK: no provider 'grok'"):
+        fallbacks_from(Environment({"LLM_FALLBACK": "openai,grok"}))
