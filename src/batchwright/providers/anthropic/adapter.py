@@ -13,6 +13,7 @@ from batchwright.providers.anthropic import wire as formats
 from batchwright.providers.base import Cleaner, Limits, Rates
 from batchwright.providers.failures import Phase
 from batchwright.providers.jsonl import read_results
+from batchwright.providers.outgoing import Outgoing
 from batchwright.providers.reading import Json, as_list, as_object, as_text
 from batchwright.providers.vendor import VendorProvider, created_since, require_ended, sdk, sdk_version
 from batchwright.request import Request
@@ -62,13 +63,17 @@ class AnthropicLLM(VendorProvider, Cleaner):
             api_key=self._key, base_url=self._base_url, max_retries=0, timeout=http.timeout, http_client=http
         )
 
-    def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:  # noqa: ARG002  (Anthropic has neither)
+    def submit(self, payload: Path, *, tag: str, before_create: Callable[[str | None], None]) -> BatchJob:  # noqa: ARG002  (it carries none)
         """Post the wire file, which is the request's body; there is no upload and nowhere to put the tag."""
         headers = {"content-type": "application/json", "content-length": str(payload.stat().st_size)}
-        with payload.open("rb") as file, self._calls.guard(Phase.CREATE):
-            # The SDK's own create needs every request as an object in memory: 600 MB for a body of 190.
-            answer = self._client.post(_BATCHES, cast_to=httpx2.Response, content=file, options={"headers": headers})
-            return self._calls.job(answer.content, formats.decode_job, Phase.CREATE)
+        with payload.open("rb") as file:
+            body = Outgoing(file, lambda: before_create(None))
+            with body.judged(self.name), self._calls.guard(Phase.CREATE):
+                # The SDK's own create needs every request as an object in memory: 600 MB for a body of 190.
+                answer = self._client.post(
+                    _BATCHES, cast_to=httpx2.Response, content=body, options={"headers": headers}
+                )
+                return self._calls.job(answer.content, formats.decode_job, Phase.CREATE)
 
     def get_batch_job(self, job_name: str) -> BatchJob:
         """Return the batch as it is now; see `Provider.get_batch_job`."""

@@ -12,7 +12,7 @@ import httpx2
 from batchwright.clock import Clock, SystemClock
 from batchwright.errors import JobNotReadyError, LLMNotFoundError, LLMProviderConfigurationError, LLMResponseError
 from batchwright.job import BatchJob, JobState
-from batchwright.providers.base import Cleaner, Limits
+from batchwright.providers.base import Cleaner, Fence, Limits
 from batchwright.providers.failures import Phase
 from batchwright.providers.gemini import wire as formats
 from batchwright.providers.gemini.raw import Recorder
@@ -39,7 +39,7 @@ _JOB_NAME = re.compile(r"batches/[^/\s]+\Z")
 _FORBIDDEN = 403
 
 
-class GeminiLLM(VendorProvider, Cleaner):
+class GeminiLLM(VendorProvider, Fence, Cleaner):
     """Gemini; everything as in `VendorProvider`.
 
     Jobs are uploaded as JSONL with keys; `create_batch_job` sends a tiny payload inline. The tag is the job's
@@ -83,14 +83,14 @@ class GeminiLLM(VendorProvider, Cleaner):
     def _types(self) -> Any:
         return sdk("google.genai").types
 
-    def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:
+    def submit(self, payload: Path, *, tag: str, before_create: Callable[[str | None], None]) -> BatchJob:
         """Upload the wire file in chunks and create the batch; see `Provider.submit`."""
         config = self._types.UploadFileConfig(display_name=tag, mime_type="application/jsonl")
         with self._calls.guard(Phase.FILE):
             file_name = as_text(self._client.files.upload(file=str(payload), config=config).name)
         if file_name is None:
             raise LLMResponseError("gemini gave the uploaded file no name", provider_name=self.name)
-        on_uploaded(file_name)
+        before_create(file_name)
         return self._create(file_name, tag)
 
     def _submit_prompts(self, requests: Sequence[Request], tag: str) -> BatchJob:
@@ -192,15 +192,16 @@ class GeminiLLM(VendorProvider, Cleaner):
     def clean_up(self, job: BatchJob, *, input_file_ids: Sequence[str]) -> tuple[str, ...]:
         """Delete the uploaded files and the job; the vendor deletes result files, whose names its API refuses."""
         for name in input_file_ids:
-            self._delete_file(name)
+            self.delete_input(name)
         with self._calls.unless_gone(), self._calls.guard(Phase.JOB):
             self._client.batches.delete(name=job.job_name)
         return (*input_file_ids, job.job_name)
 
-    def _delete_file(self, name: str) -> None:
+    def delete_input(self, file_id: str) -> None:
+        """Delete a file; see `Fence.delete_input`."""
         try:
             with self._calls.unless_gone(), self._calls.guard(Phase.FILE):
-                self._client.files.delete(name=name)
+                self._client.files.delete(name=file_id)
         except LLMProviderConfigurationError as exc:
             # Of a file that is gone Gemini says "no permission, or it may not exist"; a bad key fails at the job, too.
             if exc.status_code != _FORBIDDEN:

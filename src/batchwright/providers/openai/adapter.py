@@ -9,7 +9,7 @@ import httpx2
 
 from batchwright.errors import ConfigurationError
 from batchwright.job import BatchJob
-from batchwright.providers.base import Cleaner, Limits, Rates
+from batchwright.providers.base import Cleaner, Fence, Limits, Rates
 from batchwright.providers.failures import Phase
 from batchwright.providers.jsonl import read_results
 from batchwright.providers.openai import wire as formats
@@ -22,7 +22,7 @@ _PAGE = 100
 _CHUNK_BYTES = 1 << 16
 
 
-class OpenAILLM(VendorProvider, Cleaner):
+class OpenAILLM(VendorProvider, Fence, Cleaner):
     """OpenAI. `endpoint` is `chat.completions` or `responses`; everything else as in `VendorProvider`.
 
     The batch carries our tag in its metadata under `batchwright`, the uploaded file in its name. A thinking budget
@@ -56,12 +56,12 @@ class OpenAILLM(VendorProvider, Cleaner):
             api_key=self._key, base_url=self._base_url, max_retries=0, timeout=http.timeout, http_client=http
         )
 
-    def submit(self, payload: Path, *, tag: str, on_uploaded: Callable[[str], None]) -> BatchJob:
+    def submit(self, payload: Path, *, tag: str, before_create: Callable[[str | None], None]) -> BatchJob:
         """Upload the wire file and create the batch; see `Provider.submit`."""
         with payload.open("rb") as file, self._calls.guard(Phase.FILE):
             # An open file is streamed; a path would be read into memory whole.
             uploaded = self._client.files.create(file=(f"{tag}.jsonl", file), purpose="batch")
-        on_uploaded(uploaded.id)
+        before_create(uploaded.id)
         with self._calls.guard(Phase.CREATE):
             answer = self._client.batches.with_raw_response.create(
                 completion_window="24h",
@@ -116,9 +116,13 @@ class OpenAILLM(VendorProvider, Cleaner):
         """Delete the uploaded files and both result files; a batch itself cannot be deleted."""
         names = [*input_file_ids, *job.output_file_ids]
         for name in names:
-            with self._calls.unless_gone(), self._calls.guard(Phase.FILE):
-                self._client.files.delete(name)
+            self.delete_input(name)
         return tuple(names)
+
+    def delete_input(self, file_id: str) -> None:
+        """Delete a file; a batch that has not read it yet fails, one that has goes on."""
+        with self._calls.unless_gone(), self._calls.guard(Phase.FILE):
+            self._client.files.delete(file_id)
 
     def _live_path(self, request: Request) -> str:  # noqa: ARG002  (the same for all)
         return formats.LIVE_PATHS[self.endpoint]
