@@ -35,14 +35,14 @@ class Prompts:
         self._environment.filters["fenced"] = fenced
         self._environment.filters["json"] = json_lines
 
-    def render(self, name: str, **values: object) -> str:
+    def render(self, name: str, /, **values: object) -> str:
         """Return the prompt, without blank lines around it.
 
         `values` are plain data, or frozen dataclasses of such. Raises `InputError` naming file and line for a missing
         file, a mistake in the template, a variable it does not get, or anything the sandbox refuses.
         """
         try:
-            return self._environment.get_template(name).render(**values).strip()
+            return self._environment.get_template(name).render(values).strip()
         except jinja2.TemplateNotFound as exc:
             wanted_by = "" if exc.name == name else f" (included by {self._place(exc, name)})"
             searched = " or ".join(str(folder) for folder in self._folders)
