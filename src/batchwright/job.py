@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+
+from batchwright.usage import Usage
 
 
 class JobState(StrEnum):
@@ -212,6 +215,10 @@ class JobRecord:
     counts: RequestCounts = field(default_factory=RequestCounts)
     tally: Tally | None = None
     """How the requests ended; None until collected."""
+    usage: Usage | None = None
+    """What all answers used together; None until collected."""
+    cost: Decimal | None = None
+    """What they cost in dollars; None until collected, and where the price of any of them is unknown."""
     submitted_at: datetime | None = None
     ended_at: datetime | None = None
     expires_at: datetime | None = None

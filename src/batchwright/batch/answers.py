@@ -5,7 +5,7 @@ an array of file offsets (8 bytes a request) finds each one; the same array is w
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +34,13 @@ class AnswerIndex:
         return not self.unknown and all(offset == _NOWHERE for offset in self.offsets)
 
 
-def download(record: JobRecord, results: Iterable[Result], folders: JobFolders) -> AnswerIndex:
+def download(
+    record: JobRecord, results: Iterable[Result], folders: JobFolders, *, on_answer: Callable[[Result], object]
+) -> AnswerIndex:
     """Write every result to the job's results file, whole or not at all, and return where each stands.
 
-    The first answer for an id counts; further ones are kept in the file and counted as duplicates.
+    The first answer for an id counts, and is handed to `on_answer`; further ones are kept in the file and counted as
+    duplicates.
     """
     offsets = array("q", [_NOWHERE]) * record.request_count
     duplicates = unknown = place = 0
@@ -51,6 +54,7 @@ def download(record: JobRecord, results: Iterable[Result], folders: JobFolders) 
                 duplicates += 1
             else:
                 offsets[position] = place
+                on_answer(result)
             file.write(line)
             place += len(line)
     return AnswerIndex(offsets=offsets, duplicates=duplicates, unknown=unknown)

@@ -10,6 +10,7 @@ from itertools import groupby
 
 from batchwright.batch import lifecycle
 from batchwright.batch.answers import AnswerReader, download, reading
+from batchwright.batch.billing import Billing
 from batchwright.batch.settling import settle_answered
 from batchwright.clock import Clock
 from batchwright.config import DEFAULT_BATCH_SIZE
@@ -77,13 +78,15 @@ class Collector:
     """Merge answers although the items they were asked about have changed since."""
     csv_safe: bool = False
     """Keep spreadsheet formulas in answers from executing."""
+    billing: Billing = field(default_factory=Billing)
 
     def collect(self, record: JobRecord, job: BatchJob, provider: Provider, task: Task) -> Collection:
         """Download and merge everything the job answered.
 
         Raises `LLMProviderError` or `JobNotReadyError` when the answers cannot be had now; nothing changed then.
         """
-        index = download(record, provider.results(job), self.folders)
+        bill = self.billing.open(record, ended_at=record.ended_at or job.ended_at or self.clock.now())
+        index = download(record, provider.results(job), self.folders, on_answer=bill.add)
         if record.state is JobState.COMPLETED and index.empty and lifecycle.is_settling(record, self.clock.now()):
             raise JobNotReadyError(f"{record.provider_name} has not one result of {job.job_name} yet")
         progress = _Progress(newer=self._answered_since(record))
@@ -93,12 +96,17 @@ class Collector:
             tally = answers.tally
 
         def conclude(old: JobRecord) -> JobRecord:
+            paid = replace(old, usage=bill.usage, cost=bill.cost)
             if progress.unwritable:
-                return lifecycle.unwritten(old, progress.unwritable)
+                return lifecycle.unwritten(paid, progress.unwritable)
             now = self.clock.now()
-            return lifecycle.collected(old, batches=progress.batches, tally=tally, now=now, refusals=progress.refusals)
+            return lifecycle.collected(paid, batches=progress.batches, tally=tally, now=now, refusals=progress.refusals)
 
         self._record_progress(record, task, progress)
+        try:
+            bill.note()
+        except TrackingError as error:
+            progress.warn([str(error)])  # the record says it too, and the next fetch notes it again
         updated = self.store.update(record.job_id, conclude)
         about = {(batch.group, batch.document) for batch in record.batches}
         settle_answered(self.store, task, about, besides=record.job_id)

@@ -68,6 +68,12 @@ def _accounted(clause: MatchLogic, name: str) -> int | None:
             return found.end() if found else None
 
 
+def is_edition(model: str, *, of: str) -> bool:
+    """Whether `model` is a dated or numbered edition of the model called `of`."""
+    name, general = plain_name(model), plain_name(of)
+    return name.startswith(general) and _is_snapshot(name, len(general))
+
+
 def _is_snapshot(name: str, length: int) -> bool:
     """Whether what follows the first `length` characters only says which edition of the same model is meant."""
     if length < len(name) and name[length].isdigit():

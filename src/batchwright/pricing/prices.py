@@ -27,6 +27,23 @@ def price_of(
     return None if sheet is None else sheet.cost(usage)
 
 
+def billed_as(answered: str | None, *, asked: str, provider_name: str, overrides: PriceTable | None = None) -> str:
+    """Return the model's name whose price an answer has: the one that answered, where its price is known.
+
+    A name the lists do not have yet is priced as the one that was asked for, if it is a dated edition of that, or if a
+    person set that one's price.
+    """
+    name = (answered or asked).removeprefix("models/")
+    if name == asked or (overrides is not None and overrides.find(provider_name, name) is not None):
+        return name
+    if overrides is not None and overrides.find(provider_name, asked) is not None:
+        return asked
+    from batchwright.pricing.names import is_edition  # noqa: PLC0415  (as in `sheet_of`)
+
+    known = sheet_of(provider_name=provider_name, model=name) is not None
+    return asked if not known and is_edition(name, of=asked) else name
+
+
 def sheet_of(
     *,
     provider_name: str,

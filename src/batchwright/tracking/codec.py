@@ -6,12 +6,14 @@ additions stay readable by older versions. Whatever JSON is handed in, the answe
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any, Final, TypeVar, cast
 
 from batchwright.errors import TrackingError
 from batchwright.job import Attempt, BatchRef, CreateCall, JobRecord, JobState, RequestCounts, Tally, status_of
 from batchwright.tracking.ids import JOB_ID, hashed_job_id
+from batchwright.usage import Usage
 
 _T = TypeVar("_T")
 
@@ -46,6 +48,7 @@ _MOMENTS: Final = (
     "polled_at",
     "missed_at",
 )
+_USAGE: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _TEXTS: Final = ("account", "parent", "last_error", "error_message")
 _STATES: Final = {str(state): state for state in JobState}
 _CREATE_CALLS: Final = {str(call): call for call in CreateCall}
@@ -61,6 +64,8 @@ RECORD_FIELDS: Final = frozenset(
         "retries",
         "counts",
         "tally",
+        "usage",
+        "cost",
         ATTEMPTS,
         BATCHES,
     }
@@ -91,6 +96,9 @@ def encode_record(record: JobRecord) -> dict[str, Any]:
     _put(value, "retries", record.retries or None)
     _put(value, "counts", _encode_numbers(record.counts, _COUNTS) or None)
     _put(value, "tally", None if record.tally is None else _encode_numbers(record.tally, _TALLY))
+    _put(value, "usage", None if record.usage is None else _encode_numbers(record.usage, _USAGE))
+    # As text: a number would be read back by many a program as the nearest binary fraction.
+    _put(value, "cost", None if record.cost is None else format(record.cost, "f"))
     for name in _TEXTS:
         _put(value, name, getattr(record, name))
     _put(value, ATTEMPTS, [_encode_attempt(attempt) for attempt in record.attempts] or None)
@@ -130,7 +138,7 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
-def _encode_numbers(counts: RequestCounts | Tally, names: Sequence[str]) -> dict[str, int]:
+def _encode_numbers(counts: RequestCounts | Tally | Usage, names: Sequence[str]) -> dict[str, int]:
     return {name: number for name in names if (number := getattr(counts, name))}
 
 
@@ -162,7 +170,7 @@ def _encode_run(ids: Sequence[int]) -> list[int] | dict[str, int]:
 
 
 def _decode_record(job_id: str, value: Mapping[str, Any]) -> JobRecord:
-    tally = value.get("tally")
+    tally, usage = value.get("tally"), value.get("usage")
     return JobRecord(
         job_id=job_id,
         provider_name=_text(value, "provider_name"),
@@ -182,6 +190,8 @@ def _decode_record(job_id: str, value: Mapping[str, Any]) -> JobRecord:
         attempts=_each(value, ATTEMPTS, _decode_attempt, default=[]),
         counts=RequestCounts(**_numbers(value.get("counts", {}), _COUNTS, "counts")),
         tally=None if tally is None else Tally(**_numbers(tally, _TALLY, "tally")),
+        usage=None if usage is None else Usage(**_numbers(usage, _USAGE, "usage")),
+        cost=_optional_dollars(value, "cost"),
         submitted_at=_optional_moment(value, "submitted_at"),
         ended_at=_optional_moment(value, "ended_at"),
         expires_at=_optional_moment(value, "expires_at"),
@@ -305,6 +315,17 @@ def _numbers(value: object, names: Sequence[str], name: str) -> dict[str, int]:
     if type(value) is not dict or any(type(value.get(field, 0)) is not int for field in names):
         raise _MalformedError(f"{name} is not an object of whole numbers")
     return {field: value[field] for field in names if field in value}
+
+
+def _optional_dollars(value: Mapping[str, Any], name: str) -> Decimal | None:
+    text = _optional_text(value, name)
+    try:
+        dollars = None if text is None else Decimal(text)
+    except InvalidOperation as exc:
+        raise _MalformedError(f"{name} is not an amount of dollars") from exc
+    if dollars is not None and not dollars.is_finite():
+        raise _MalformedError(f"{name} is not an amount of dollars")
+    return dollars
 
 
 def _state(value: Mapping[str, Any]) -> JobState:

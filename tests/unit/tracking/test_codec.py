@@ -71,6 +71,8 @@ RECORDS = st.builds(
     attempts=st.lists(ATTEMPTS, max_size=2).map(tuple),
     counts=st.builds(RequestCounts, total=ANY_COUNT, succeeded=ANY_COUNT),
     tally=st.none() | st.builds(Tally, succeeded=NUMBERS, missing=NUMBERS),
+    usage=st.none() | st.builds(Usage, input_tokens=NUMBERS, cached_tokens=NUMBERS, reasoning_tokens=NUMBERS),
+    cost=st.none() | st.decimals(0, 10**9, places=9),
     collected_at=st.none() | MOMENTS,
     polled_at=st.none() | MOMENTS,
     last_error=st.none() | TEXT,

@@ -1,0 +1,86 @@
+"""What a job's answers cost: added up while they are downloaded, noted in the ledger before the record says so."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from batchwright.job import JobRecord
+from batchwright.pricing.ledger import Ledger
+from batchwright.pricing.overrides import PriceTable
+from batchwright.pricing.prices import billed_as
+from batchwright.pricing.spending import Bill, Spending, summed
+from batchwright.result import Result
+from batchwright.usage import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Billing:
+    """How the answers of jobs are priced, and where that is noted."""
+
+    ledger: Ledger | None = None
+    prices: PriceTable | None = None
+    emulated: bool = False
+
+    def open(self, record: JobRecord, *, ended_at: datetime) -> "JobBill":
+        """Return an empty bill for what a job answered; it ran at the prices of the day it ended."""
+        return JobBill(self, record, ended_at)
+
+
+@dataclass(slots=True)
+class JobBill:
+    """What one job's answers used and cost so far."""
+
+    billing: Billing
+    record: JobRecord
+    ended_at: datetime
+    _bill: Bill = field(init=False)
+    _names: dict[str | None, str] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._bill = Bill(batch=True, overrides=self.billing.prices)
+
+    def add(self, result: Result) -> None:
+        """Add one answer. One that failed may have used tokens too; one that never ran has not."""
+        answered = result.model
+        name = self._names.get(answered)
+        if name is None:
+            name = self._names[answered] = billed_as(
+                answered,
+                asked=self.record.model,
+                provider_name=self.record.provider_name,
+                overrides=self.billing.prices,
+            )
+        self._bill.add(
+            result.usage,
+            provider_name=self.record.provider_name,
+            model=name,
+            day=self.ended_at.astimezone(UTC).date(),
+            answered=result.succeeded,
+        )
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all answers."""
+        return summed(self._bill.lines).usage
+
+    @property
+    def cost(self) -> Decimal | None:
+        """The dollars of all answers, or None where the price of any is unknown."""
+        return summed(self._bill.lines).known_cost
+
+    def note(self) -> None:
+        """Write it into the ledger, in the place of what was noted of this job before. Raises `TrackingError`."""
+        if self.billing.ledger is None:
+            return
+        submitted_at = self.record.submitted_at
+        seconds = 0.0 if submitted_at is None else (self.ended_at - submitted_at).total_seconds()
+        self.billing.ledger.record(
+            Spending(
+                run=self.record.job_id,
+                task=self.record.task,
+                lines=self._bill.lines,
+                estimated_tokens=self.record.input_tokens,
+                seconds=max(0.0, seconds),
+                emulated=self.billing.emulated,
+            )
+        )
