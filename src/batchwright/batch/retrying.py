@@ -1,13 +1,13 @@
-"""Plan new jobs for what a collected job left open: only the requests that have no usable answer."""
+"""Ask again what a collected job left open: only the requests that have no usable answer."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from batchwright.batch.answers import place_of
 from batchwright.batch.assembler import Assembly, JobAssembler
 from batchwright.batch.retries import MAX_RETRIES, Again, Left, judge, open_requests, retries_of
 from batchwright.errors import InputError
-from batchwright.job import JobRecord
+from batchwright.job import BatchRef, JobRecord
 from batchwright.result import Result
 from batchwright.tasks.base import Document, Task
 from batchwright.tasks.complaints import complaint_about
@@ -26,9 +26,62 @@ class RetryWish:
     """Tell the model what was wrong with an answer that arrived and could not be used."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A batch that is asked again."""
+
+    batch: BatchRef
+    """With the digest of what its items say now."""
+    complaint: str | None
+    """Why the earlier answer could not be used, where the model is to be told."""
+
+
+def wanted(
+    parent: JobRecord,
+    task: Task,
+    folders: JobFolders,
+    wish: RetryWish,
+    *,
+    settled: Mapping[DocumentKey, Collection[int]],
+) -> Iterator[Wanted | Left]:
+    """Yield what a collected job left open: what is worth asking again, and what is left, and why.
+
+    `settled` are items that need no asking: answered since, or in a live job. Raises `TrackingError` when the job's
+    results cannot be read.
+    """
+    again = list(open_requests(parent, settled))
+    if again and not folders.results_path(parent.job_id).is_file():
+        # Without them nobody knows which requests would only fail again.
+        reason = f"its answers are not here; first: batchwright batch-fetch --job-names {parent.job_id}"
+        yield from (Left(batch=request.batch, reason=reason) for request in again)
+        return
+    results = _results_at(parent, folders, {request.position for request in again})
+    for request in again:
+        yield _wanted(request, results.get(request.position), parent, task, wish)
+
+
+def _wanted(request: Again, result: Result | None, parent: JobRecord, task: Task, wish: RetryWish) -> Wanted | Left:
+    verdict = judge(
+        request,
+        result,
+        retry=retries_of(parent),
+        max_retries=wish.max_retries,
+        include_invalid=wish.include_invalid,
+    )
+    if isinstance(verdict, Left):
+        return verdict
+    batch = verdict.batch
+    document = Document(group=batch.group, name=batch.document, item_ids=batch.item_ids)
+    try:
+        complaint = _complaint(task, request, result) if wish.repair else None
+        return Wanted(batch=task.make_batch(document, batch.index, batch.item_ids), complaint=complaint)
+    except InputError as error:
+        return Left(batch=batch, reason=str(error))
+
+
 @dataclass(slots=True, kw_only=True)
 class Retrying:
-    """Asks again what one collected job left open."""
+    """Asks again what one collected job left open, in new jobs."""
 
     parent: JobRecord
     assembly: Assembly
@@ -44,41 +97,20 @@ class Retrying:
 
         Raises `TrackingError` when the parent's results cannot be read.
         """
-        again = list(open_requests(self.parent, self.settled))
-        if again and not self.folders.results_path(self.parent.job_id).is_file():
-            # Without them nobody knows which requests would only fail again.
-            reason = f"its answers are not here; first: batchwright batch-fetch --job-names {self.parent.job_id}"
-            self.left.extend(Left(batch=request.batch, reason=reason) for request in again)
-            return
-        results = _results_at(self.parent, self.folders, {request.position for request in again})
+        again = wanted(self.parent, self.assembly.task, self.folders, self.wish, settled=self.settled)
         with JobAssembler(self.assembly) as assembler:
-            yield from self._written(again, results, assembler)
+            for request in again:
+                yield from self._written(request, assembler)
+            yield from assembler.finish()
 
-    def _written(
-        self, again: Iterable[Again], results: Mapping[int, Result], assembler: JobAssembler
-    ) -> Iterator[JobRecord]:
-        for request in again:
-            yield from self._ask(request, results.get(request.position), assembler)
-        yield from assembler.finish()
-
-    def _ask(self, request: Again, result: Result | None, assembler: JobAssembler) -> Iterator[JobRecord]:
-        verdict = judge(
-            request,
-            result,
-            retry=retries_of(self.parent),
-            max_retries=self.wish.max_retries,
-            include_invalid=self.wish.include_invalid,
-        )
-        if isinstance(verdict, Left):
-            self.left.append(verdict)
+    def _written(self, request: Wanted | Left, assembler: JobAssembler) -> Iterator[JobRecord]:
+        if isinstance(request, Left):
+            self.left.append(request)
             return
-        batch, task = verdict.batch, self.assembly.task
-        document = Document(group=batch.group, name=batch.document, item_ids=batch.item_ids)
         try:
-            complaint = _complaint(task, request, result) if self.wish.repair else None
-            yield from assembler.add(task.make_batch(document, batch.index, batch.item_ids), complaint=complaint)
+            yield from assembler.add(request.batch, complaint=request.complaint)
         except InputError as error:
-            self.left.append(Left(batch=batch, reason=str(error)))
+            self.left.append(Left(batch=request.batch, reason=str(error)))
 
 
 def _complaint(task: Task, request: Again, result: Result | None) -> str | None:
