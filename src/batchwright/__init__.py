@@ -28,6 +28,11 @@ if TYPE_CHECKING:
         TrackingError,
     )
     from batchwright.job import BatchJob, JobState, RequestCounts
+    from batchwright.live.stage.checkpoint import Checkpoint
+    from batchwright.live.stage.logger import StageLogger, stage_logger
+    from batchwright.live.stage.metrics import PageMetrics, llm_result_to_metrics
+    from batchwright.live.stage.nouns import LLMBatchConfig, LLMRequest, LLMResult, StageStats
+    from batchwright.live.stage.processor import LLMBatchProcessor, batch_process_with_preparation
     from batchwright.providers.anthropic.adapter import AnthropicLLM
     from batchwright.providers.base import Limits, Provider
     from batchwright.providers.gemini.adapter import GeminiLLM
@@ -46,6 +51,7 @@ __all__ = [
     "AnthropicLLM",
     "BatchJob",
     "BatchwrightError",
+    "Checkpoint",
     "ConfigurationError",
     "DocumentPart",
     "Failure",
@@ -56,6 +62,8 @@ __all__ = [
     "InputError",
     "JobNotReadyError",
     "JobState",
+    "LLMBatchConfig",
+    "LLMBatchProcessor",
     "LLMConnectionError",
     "LLMInvalidRequestError",
     "LLMNotFoundError",
@@ -64,14 +72,17 @@ __all__ = [
     "LLMProviderError",
     "LLMQuotaError",
     "LLMRateLimitError",
+    "LLMRequest",
     "LLMRequestTooLargeError",
     "LLMResponseError",
+    "LLMResult",
     "LLMServerError",
     "LLMService",
     "Limits",
     "Message",
     "OpenAILLM",
     "OutputSchema",
+    "PageMetrics",
     "Params",
     "Provider",
     "ProviderStatus",
@@ -80,13 +91,18 @@ __all__ = [
     "Result",
     "ResultStatus",
     "Role",
+    "StageLogger",
+    "StageStats",
     "TextPart",
     "TrackingError",
     "Usage",
     "__version__",
+    "batch_process_with_preparation",
+    "llm_result_to_metrics",
     "open_provider",
     "parse_answer",
     "parse_result",
+    "stage_logger",
 ]
 
 _HOMES = {
@@ -111,6 +127,11 @@ _HOMES = {
         "TrackingError",
     ),
     "batchwright.job": ("BatchJob", "JobState", "RequestCounts"),
+    "batchwright.live.stage.checkpoint": ("Checkpoint",),
+    "batchwright.live.stage.logger": ("StageLogger", "stage_logger"),
+    "batchwright.live.stage.metrics": ("PageMetrics", "llm_result_to_metrics"),
+    "batchwright.live.stage.nouns": ("LLMBatchConfig", "LLMRequest", "LLMResult", "StageStats"),
+    "batchwright.live.stage.processor": ("LLMBatchProcessor", "batch_process_with_preparation"),
     "batchwright.providers.anthropic.adapter": ("AnthropicLLM",),
     "batchwright.providers.base": ("Limits", "Provider"),
     "batchwright.providers.gemini.adapter": ("GeminiLLM",),
