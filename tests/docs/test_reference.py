@@ -27,13 +27,16 @@ DOCUMENTS = "docs/documents.md"
 
 COMMANDS = {name: cli.get_command(click.Context(cli), name) for name in cli.list_commands(click.Context(cli))}
 SHARED = {name for param in click.command()(workspace_options(lambda: None)).params for name in param.opts}
-OPTIONS = {name: {option for param in command.params for option in param.opts} for name, command in COMMANDS.items()}
+OPTIONS = {
+    name: {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
+    for name, command in COMMANDS.items()
+}
 OPTIONS = {name: {option for option in options if option.startswith("-")} for name, options in OPTIONS.items()}
 EVERYWHERE = {"-h", "--help", "--version"}
 
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*(?![\w./])")
 _CALLED = re.compile(r"\bbatchwright (?!\S*[A-Z./])(?P<command>[a-z]\S*)")
-_CALL = re.compile(rf"(?<![\w-])(?P<command>{'|'.join(COMMANDS)})\b(?P<rest>[^|;#]*)")
+_CALL = re.compile(rf"(?<![\w-])(?P<command>{'|'.join(COMMANDS)})\b(?!:)(?P<rest>[^|;#]*)")
 _ERROR_NAME = re.compile(r"`(\w+Error)`")
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
@@ -64,15 +67,15 @@ def test_a_command_has_a_section_with_exactly_its_own_options(name, pages):
 
 
 def test_the_shared_options_are_listed_once(pages):
-    section = sections(pages[REFERENCE].text)["Options of every batch command"]
+    section = sections(pages[REFERENCE].text)["Shared options"]
     assert {
         option for line in section.split("\n") for option in options_in(line.split("|")[1:2][0] if "|" in line else "")
     } == SHARED
 
 
-def test_batch_commands_and_no_others_have_the_shared_options():
+def test_run_and_the_batch_commands_and_no_others_have_the_shared_options():
     assert {name for name, options in OPTIONS.items() if options >= SHARED} == {
-        name for name in COMMANDS if name.startswith("batch-")
+        name for name in COMMANDS if name == "run" or name.startswith("batch-")
     }
 
 

@@ -14,6 +14,7 @@ from batchwright.job import JobRecord, JobState
 from batchwright.providers.base import Provider
 from batchwright.sources.names import select
 from batchwright.tasks.base import Task
+from batchwright.tasks.claims import DocumentClaims
 from batchwright.tasks.planning import DocumentKey, key_of
 from batchwright.tasks.remaining import Planned, what_is_left
 
@@ -56,6 +57,8 @@ def write_planned(
     """Plan, write the wire files and remember the jobs, in one turn among processes; nothing is sent yet."""
     with workbench.folders.planning():
         planned = plan(workbench, task, choice)
+        busy = DocumentClaims(workbench.folders.locks).busy(key_of(plan.document) for plan in planned.documents)
+        planned.leave(busy, "a live run is asking about it now; run the same command again when that has ended")
         assembly = assembly_for(workbench, task, provider, batch_size=choice.batch_size, jobs_per=choice.jobs_per)
         jobs = list(write_jobs(planned, assembly))
         workbench.remember(jobs)

@@ -15,6 +15,7 @@ from batchwright.cli.exits import ExitCode, Terminated, exit_code_of
 from batchwright.cli.output import ReaderGoneError, report_error, talk
 
 _COMMANDS = {
+    "run": "Answer documents now, at the live price; what a plain `batchwright --subjects …` does.",
     "batch-create": "Turn documents into provider batch jobs.",
     "batch-list": "List tracked jobs.",
     "batch-show": "Show one job: its requests, answers and errors.",
@@ -29,11 +30,26 @@ _COMMANDS = {
 }
 """Each command lives in `commands/<name>.py` as `command`; the sentence is here so that --help imports none of them."""
 
-_RESUMED = frozenset({"batch-create", "batch-fetch", "batch-retry", "batch-cancel", "batch-reconcile", "batch-clean"})
-"""Commands that are simply given again after they were interrupted; `batch-watch` says so itself."""
+_REMEMBERED = "What was planned or sent is remembered; run the same command again, or see: batchwright batch-list"
+_RESUMED = dict.fromkeys(
+    ("batch-create", "batch-fetch", "batch-retry", "batch-cancel", "batch-reconcile", "batch-clean"), _REMEMBERED
+) | {"run": "Every answer that was saved stays; run the same command again, and it asks only what is left."}
+"""What is said of commands that are simply given again after they were interrupted; `batch-watch` says so itself."""
+
+_OF_THE_GROUP = frozenset({"-h", "--help", "--version"})
+
+
+def with_command(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with `run` put in where they begin with an option that is not the group's own."""
+    words = list(arguments)
+    implied = words and words[0].startswith("-") and words[0] not in _OF_THE_GROUP
+    return ["run", *words] if implied else words
 
 
 class _LazyGroup(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_command(args))
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
@@ -68,8 +84,9 @@ def main(arguments: Sequence[str]) -> int:
         outcome = cli.main(list(arguments), prog_name="batchwright", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001  (the last line of defence: a code and a sentence, not a traceback)
         code = _told(error, verbose="-v" in arguments or "--verbose" in arguments)
-        if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED} and _RESUMED & set(arguments[:1]):
-            talk("What was planned or sent is remembered; run the same command again, or see: batchwright batch-list")
+        comeback = _RESUMED.get(next(iter(with_command(arguments)), ""))
+        if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED} and comeback is not None:
+            talk(comeback)
         return code
     finally:
         logging.shutdown()

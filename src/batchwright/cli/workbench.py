@@ -4,8 +4,10 @@ import functools
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from batchwright.batch.billing import Billing
 from batchwright.batch.collector import Collector
 from batchwright.batch.orchestrator import Engine
 from batchwright.batch.patience import Patience
@@ -17,6 +19,8 @@ from batchwright.clock import Clock, SystemClock
 from batchwright.config import EMULATOR_VARIABLE, Environment, Settings
 from batchwright.errors import ConfigurationError
 from batchwright.job import JobRecord
+from batchwright.pricing.ledger import Ledger
+from batchwright.pricing.overrides import workspace_prices
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
 from batchwright.tracking.base import JobStore, find_job
@@ -101,8 +105,11 @@ class Workbench:
         for record in records:
             self.folders.keep(record)
 
-    def task(self, name: str = "categorise") -> Task:
-        """Return the task a job was made for. Raises `ConfigurationError` for one this version does not know."""
+    def task(self, name: str = "categorise", *, notify: Callable[[str], None] = warning) -> Task:
+        """Return the task a job was made for; `notify` is told what a person should know though nothing failed.
+
+        Raises `ConfigurationError` for a task this version does not know.
+        """
         from batchwright.tasks.categorise import CategoriseTask  # noqa: PLC0415  (jinja2 is not needed to list jobs)
 
         if name != CategoriseTask.name:
@@ -112,7 +119,7 @@ class Workbench:
             documents_dir=settings.documents_dir,
             report=settings.issue_report,
             prompts_dir=settings.prompts_dir,
-            notify=warning,
+            notify=notify,
         )
 
     def provider(self, name: str, model: str | None = None, *, api_key: str | None = None) -> Provider:
@@ -131,6 +138,7 @@ class Workbench:
             accept_changed=accept_changed,
             csv_safe=csv_safe,
             batch_size=self.settings.batch_size,
+            billing=Billing(ledger=self.ledger, prices=workspace_prices(Path.cwd()), emulated=self.settings.emulated),
         )
         shared = _Shared(self)
         return Engine(
@@ -145,6 +153,11 @@ class Workbench:
             unfenced_grace=self.settings.unfenced_grace,
             patience=Patience(first=EMULATED_FIRST_WAIT) if self.settings.emulated else Patience(),
         )
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was spent in this workspace."""
+        return Ledger.beside(self.settings.tracking_file)
 
     def pace(self, interval: float | None = None) -> Pace:
         """Return how often to poll: every `interval` seconds, or gently at a real provider, at once at the emulator.

@@ -36,6 +36,16 @@ class Planned:
         """Items that jobs created before will bring."""
         return sum(plan.pending for plan in self.documents)
 
+    def leave(self, keys: Collection[DocumentKey], reason: str) -> None:
+        """Skip documents of the plan that have something left to ask."""
+        kept = []
+        for plan in self.documents:
+            if key_of(plan.document) in keys and next(plan.cells(), None) is not None:
+                self.skipped.append(Skipped(document=plan.document, reason=reason))
+            else:
+                kept.append(plan)
+        self.documents = tuple(kept)
+
 
 def what_is_left(
     documents: Sequence[Document],

@@ -1,0 +1,16 @@
+import pytest
+
+from batchwright.cli.main import with_command
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--subjects", "Geography"], ["-v"], ["--documents=a.md", "--limit", "2"], ["--dry-run"], ["--emulator", "URL"]],
+)
+def test_options_without_a_command_are_those_of_run(words):
+    assert with_command(words) == ["run", *words]
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["--version"], ["batch-list", "--json"], ["run", "--force"]])
+def test_everything_else_stays(words):
+    assert with_command(words) == words
