@@ -193,6 +193,10 @@ class Calls:
         )
         return to_exception(error, phase, secrets=self.secrets)
 
+    def redirected(self, to: str, phase: Phase) -> LLMProviderError:
+        """Return our error for an address that sends us elsewhere: a key goes where it was told to go."""
+        return self._make(LLMProviderConfigurationError, phase, "the address is answered with a redirect", to)
+
     def unanswered(
         self, cause: BaseException, kind: type[LLMProviderError], what: str, phase: Phase
     ) -> LLMProviderError:

@@ -30,6 +30,7 @@ PROMPT_SUFFIXES = (".md", ".txt", ".j2")
 """A system prompt of one line that ends like this is the path of a file."""
 
 _ANSWERED = range(200, 300)
+_REDIRECTED = range(300, 400)
 _TELL_RATES = frozenset({200, 429})
 """Statuses of answers that the vendor's own service gives; a gateway knows nothing of rates."""
 
@@ -157,6 +158,8 @@ class VendorProvider(PromptMethods, Provider):
             self._last_headers = reply.headers, datetime.now(UTC)
         if reply.status_code in _ANSWERED:
             return self._live_result(request, self._calls.read(reply.body, Phase.LIVE), reply.headers)
+        if reply.status_code in _REDIRECTED:
+            raise self._calls.redirected(reply.headers.get("location", ""), Phase.LIVE)
         error = self._calls.refused(reply.status_code, reply.headers, document_of(reply.body), Phase.LIVE)
         if isinstance(error, LLMInvalidRequestError):
             return refused(request.custom_id, error)
