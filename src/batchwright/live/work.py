@@ -85,3 +85,16 @@ class BatchResult:
     failed: int = 0
     total_input_tokens: int = 0
     total_output_tokens: int = 0
+
+    @classmethod
+    def of(cls, results: list[WorkItemResult]) -> "BatchResult":
+        """Add the results up."""
+        succeeded = sum(result.success for result in results)
+        return cls(
+            results=results,
+            total_items=len(results),
+            succeeded=succeeded,
+            failed=len(results) - succeeded,
+            total_input_tokens=sum(result.token_usage.get("input_tokens", 0) for result in results),
+            total_output_tokens=sum(result.token_usage.get("output_tokens", 0) for result in results),
+        )
