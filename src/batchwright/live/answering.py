@@ -5,7 +5,7 @@ is what the pool does not know: providers and their order, failed results, price
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from enum import StrEnum
@@ -15,7 +15,10 @@ from typing import Any, Self
 from batchwright.live.asking import Answered, Ask, Call, Desk
 from batchwright.live.autoscale import Bounds
 from batchwright.live.chain import ProviderChain, ProviderChange
+from batchwright.live.labelling import Labelling
 from batchwright.live.limiter import Limiter, RateLimiter
+from batchwright.live.observers import Observer
+from batchwright.live.pool import ParallelBatchProcessor
 from batchwright.live.settings import ProcessorConfig
 from batchwright.live.tally import Progress, Tally
 from batchwright.live.work import LLMWorkItem
@@ -53,7 +56,7 @@ class LiveEngine:
         *,
         config: ProcessorConfig | None = None,
         limiter: Limiter | None = None,
-        observers: Sequence[Any] = (),
+        observers: Sequence[Observer | Any] = (),
         on_quota: QuotaPolicy = QuotaPolicy.STOP,
         on_provider_change: Callable[[ProviderChange], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
@@ -62,7 +65,7 @@ class LiveEngine:
         self._config = config or ProcessorConfig()
         self._providers = tuple(providers)
         self._limiter = limiter or RateLimiter()
-        self._observers = observers
+        self._labelling = Labelling(observers) if observers else None
         self._on_quota = on_quota
         self._on_progress = on_progress
         self._desk = Desk(
@@ -81,12 +84,12 @@ class LiveEngine:
         failed result. When the run has to end early (`QuotaPolicy.STOP`, a refused key), no new asks are taken, those
         taken are yielded, and then `LLMQuotaError` or `LLMProviderConfigurationError` is raised.
         """
-        from batchwright.live.pool import ParallelBatchProcessor  # type: ignore[import-not-found]  # noqa: PLC0415
-
         loop = asyncio.get_running_loop()
         tally = Tally(began=loop.time(), total=total)
         next_report = tally.began
-        processor = ParallelBatchProcessor(self._config, observers=self._observers, limiter=self._limiter)
+        self._desk.price(Usage(), self._desk.chain.current.name, "")  # reads the price lists before anybody waits
+        observers = () if self._labelling is None else (self._labelling,)
+        processor = ParallelBatchProcessor(self._config, observers=observers, limiter=self._limiter)
         async with aclosing(processor.stream(self._items(asks))) as outcomes:
             async for outcome in outcomes:
                 call: Call = outcome.context
@@ -123,20 +126,27 @@ class LiveEngine:
             return False
         return self._on_quota is QuotaPolicy.STOP or not self._desk.chain.exhausted
 
-    async def _items(self, asks: Iterable[Ask] | AsyncIterable[Ask]) -> AsyncIterator[LLMWorkItem]:
+    def _items(self, asks: Iterable[Ask] | AsyncIterable[Ask]) -> Iterable[LLMWorkItem] | AsyncIterable[LLMWorkItem]:
         if isinstance(asks, AsyncIterable):
-            async for ask in asks:
-                yield self._item(ask)
-                if self._ends:
-                    return
-        else:
-            for ask in asks:
-                yield self._item(ask)
-                if self._ends:
-                    return
+            return self._items_later(asks)
+        return self._items_now(asks)
+
+    def _items_now(self, asks: Iterable[Ask]) -> Iterator[LLMWorkItem]:
+        for ask in asks:
+            yield self._item(ask)
+            if self._ends:
+                return
+
+    async def _items_later(self, asks: AsyncIterable[Ask]) -> AsyncIterator[LLMWorkItem]:
+        async for ask in asks:
+            yield self._item(ask)
+            if self._ends:
+                return
 
     def _item(self, ask: Ask) -> LLMWorkItem:
         call = Call(ask=ask, desk=self._desk, provider=self._desk.chain.current)
+        if self._labelling is not None:
+            self._labelling.expect(ask.request.custom_id, call)
         return LLMWorkItem(
             item_id=ask.request.custom_id,
             direct_call=call,

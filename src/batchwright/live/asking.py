@@ -133,6 +133,11 @@ class Call:
         self.desk.estimator.learn(self.ask.request, result.usage)
         return result, _tokens(result.usage)
 
+    @property
+    def asked_model(self) -> str:
+        """The model that is asked, as its provider calls it."""
+        return self._request_for(self.provider).params.model or self.provider.model
+
     def _request_for(self, provider: Provider) -> Request:
         """Return the request; the model it names belongs to the first provider and means nothing to another vendor."""
         request = self.ask.request
@@ -146,13 +151,8 @@ class Call:
             return
         self.usage = result.usage if self.usage is _NOTHING else self.usage + result.usage
         if self.cost is not None:  # each attempt is priced by itself: tiers are by request
-            cost = self.desk.price(result.usage, provider.name, self._model(result, provider))
+            cost = self.desk.price(result.usage, provider.name, result.model or self.asked_model)
             self.cost = None if cost is None else self.cost + cost
-
-    def _model(self, result: Result | None, provider: Provider) -> str:
-        if result is not None and result.model is not None:
-            return result.model
-        return self._request_for(provider).params.model or provider.model
 
     def answered(self, outcome: WorkItemResult) -> Answered:
         """Return what became of it; the vendor's own failed result where the last attempt had one."""
@@ -169,7 +169,7 @@ class Call:
             attempts=outcome.attempts,
             seconds=outcome.seconds,
             provider_name=self.provider.name,
-            model=self._model(result, self.provider),
+            model=result.model or self.asked_model,
             cost=self.cost,
         )
 

@@ -1,0 +1,109 @@
+"""Counters of live runs for Prometheus (extra `metrics`)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from batchwright.errors import ConfigurationError
+from batchwright.live.observers import ProcessingEvent
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+MISSING = "Prometheus metrics need the extra `metrics`: pip install 'batchwright[metrics]'"
+
+_SECOND_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_WHO = ("provider", "model")
+
+
+class PrometheusObserver:
+    """An observer that counts into a Prometheus registry (the global one where none is given).
+
+    Observers of one registry share its counters, so that every run may have its own. `provider_name` and `model` are
+    put where the events do not say it themselves, as those of `LiveEngine` do. Raises `ConfigurationError` where
+    prometheus-client is not installed.
+    """
+
+    def __init__(
+        self, *, provider_name: str = "", model: str = "", registry: "CollectorRegistry | None" = None
+    ) -> None:
+        self._provider_name = provider_name
+        self._model = model
+        self._series = _series_of(registry)
+
+    async def on_event(self, event: ProcessingEvent, data: Mapping[str, Any], /) -> None:
+        """Count an event."""
+        series = self._series
+        if event is ProcessingEvent.ITEM_STARTED:
+            series.in_flight.inc()
+        elif event in (ProcessingEvent.ITEM_COMPLETED, ProcessingEvent.ITEM_FAILED):
+            series.in_flight.dec()
+            self._count(data, failed=event is ProcessingEvent.ITEM_FAILED)
+        elif event is ProcessingEvent.RATE_LIMIT_HIT:
+            series.rate_limits.inc()
+        elif event is ProcessingEvent.COOLDOWN_STARTED:
+            series.cooling.inc()
+        elif event is ProcessingEvent.COOLDOWN_ENDED:
+            series.cooling.dec()
+            series.cooldown_seconds.inc(max(0.0, data.get("duration", 0.0)))
+        elif event is ProcessingEvent.WORKER_STARTED:
+            series.workers.inc()
+        elif event is ProcessingEvent.WORKER_STOPPED:
+            series.workers.dec()
+
+    def _count(self, data: Mapping[str, Any], *, failed: bool) -> None:
+        series = self._series
+        who = (data.get("provider_name") or self._provider_name, data.get("model") or self._model)
+        series.items.labels(*who, "failed" if failed else "succeeded").inc()
+        if failed:
+            series.errors.labels(*who, str(data.get("error_type", "unknown"))).inc()
+        if data.get("attempts"):  # else nobody was asked
+            series.seconds.labels(*who).observe(data.get("duration", 0.0))
+        for kind in ("input", "output"):
+            series.tokens.labels(*who, kind).inc(data.get(f"{kind}_tokens") or 0)
+        if data.get("cost"):
+            series.dollars.labels(*who).inc(float(data["cost"]))
+
+
+class _Series:
+    """What is counted in one registry."""
+
+    def __init__(self, registry: "CollectorRegistry") -> None:
+        from prometheus_client import Counter, Gauge, Histogram  # noqa: PLC0415  (an extra)
+
+        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+            return Counter(f"batchwright_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"batchwright_{name}", text, registry=registry)
+
+        self.items = counter("items", "Items that are over", (*_WHO, "outcome"))
+        self.errors = counter("errors", "Items that failed, by the kind of the last error", (*_WHO, "error_type"))
+        self.tokens = counter("tokens", "Tokens of all attempts", (*_WHO, "direction"))
+        self.dollars = counter("cost_dollars", "What requests of a known price cost", _WHO)
+        self.rate_limits = counter("rate_limits", "Times the provider said that requests come too fast")
+        self.cooldown_seconds = counter("cooldown_seconds", "Seconds in which everybody paused")
+        self.cooling = gauge("cooling_down", "Runs that pause at this moment")
+        self.in_flight = gauge("items_in_flight", "Items that a worker is busy with")
+        self.workers = gauge("workers", "Workers that run")
+        self.seconds = Histogram(
+            "batchwright_item_seconds",
+            "Seconds that an item's attempts took, without waiting",
+            _WHO,
+            buckets=_SECOND_BUCKETS,
+            registry=registry,
+        )
+
+
+_known: "WeakKeyDictionary[CollectorRegistry, _Series]" = WeakKeyDictionary()
+
+
+def _series_of(registry: "CollectorRegistry | None") -> _Series:
+    try:
+        from prometheus_client import REGISTRY  # noqa: PLC0415  (an extra)
+    except ImportError as exc:
+        raise ConfigurationError(MISSING) from exc
+    home = REGISTRY if registry is None else registry
+    if home not in _known:
+        _known[home] = _Series(home)
+    return _known[home]
