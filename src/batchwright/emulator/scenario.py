@@ -70,6 +70,10 @@ class Limits:
     """Size of a create body that carries its requests (Gemini only)."""
     max_active_jobs: Count = 0
     """Unfinished batches at once; 0 = no limit."""
+    requests_per_minute: Count = 0
+    """Live calls in a minute; 0 = no limit, and no answer speaks of one."""
+    tokens_per_minute: Count = 0
+    """Tokens of what live calls ask in a minute; 0 as above."""
     window_s: Seconds = _DAY_S
     """Seconds after which an unfinished batch expires."""
     results_kept_s: Seconds = 30 * _DAY_S

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from batchwright.emulator.asks import tokens
 from batchwright.emulator.clock import Clock
 from batchwright.emulator.engine import History, Phase, View, view
 from batchwright.emulator.faults.answers import Answer, answer_under
@@ -20,6 +21,7 @@ from batchwright.emulator.faults.jobs import birth_under, settings_under, view_u
 from batchwright.emulator.faults.lines import ends_without_newline, lines_under
 from batchwright.emulator.http import LateCommitError
 from batchwright.emulator.journal import Journal
+from batchwright.emulator.rates import Allowances, Standing
 from batchwright.emulator.responders import respond
 from batchwright.emulator.scenario import Scenario
 from batchwright.emulator.store import Job, Store, StoredFile
@@ -76,6 +78,7 @@ class World:
         self.journal = Journal(self.data_dir / "log.jsonl")
         self._dialects = dialects
         self._settling = threading.Lock()
+        self._allowances = {vendor: Allowances() for vendor in Vendor}
         self._clock.offset = self.store.setting("clock_offset") or 0.0
         self.faults = FaultBook(self.store)
         set_before = () if scenario is None else scenario.faults
@@ -127,6 +130,7 @@ class World:
             self.store.clear()
             self.journal.clear()
             self._clock.offset = 0.0
+            self._allowances = {vendor: Allowances() for vendor in Vendor}
             self.faults.restart()
             self.use_scenario(self._scenario)
             for folder in ("files", "jobs", "incoming"):
@@ -152,6 +156,16 @@ class World:
             self.journal.write(self.now(), vendor, "fault", name=fault.name, **where)
 
     # Answers
+
+    def admit(self, vendor: Vendor, ask: Ask) -> Standing | None:
+        """Count a live call towards the minute's limits; None where there are none."""
+        limits = self._scenario.of(vendor).limits
+        return self._allowances[vendor].take(
+            requests_per_minute=limits.requests_per_minute,
+            tokens_per_minute=limits.tokens_per_minute,
+            tokens=tokens(ask.prompt),
+            now=self.now(),
+        )
 
     def answer(self, vendor: Vendor, ask: Ask) -> Answer:
         """A live answer. Every live answer of every vendor passes through here."""

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from batchwright.emulator.anthropic.bodies import NEW_VERSION, OLD_VERSION, ask_of, complaint, message_of
 from batchwright.emulator.anthropic.dialect import split_requests
 from batchwright.emulator.anthropic.errors import invalid, new_request_id, not_found, refused
+from batchwright.emulator.anthropic.rates import rate_headers, too_many
 from batchwright.emulator.engine import Phase
 from batchwright.emulator.faults.documents import document_under
 from batchwright.emulator.http import (
@@ -196,9 +197,12 @@ class _Anthropic:
         if wrong is not None:
             raise invalid(wrong)
         ask = ask_of(params)
+        standing, now = self._world.admit(Vendor.ANTHROPIC, ask), self._world.now()
+        if standing is not None and standing.wait_s:
+            raise too_many(standing, now)
         answer = self._world.answer(Vendor.ANTHROPIC, ask)
-        seed = random_base58("")
-        return json_reply(message_of(ask, answer.text, seed=seed, service_tier="standard", cut=answer.cut))
+        message = message_of(ask, answer.text, seed=random_base58(""), service_tier="standard", cut=answer.cut)
+        return json_reply(message, headers=rate_headers(standing, now) if standing else None)
 
     async def models(self, _request: Request) -> Response:
         models = [

@@ -12,6 +12,7 @@ from batchwright.emulator.faults.jobs import results_at
 from batchwright.emulator.gemini.bodies import ask_of, check_names, field, response_of
 from batchwright.emulator.gemini.documents import file_document, is_too_long, operation, responses_file
 from batchwright.emulator.gemini.errors import invalid, not_found, refused
+from batchwright.emulator.gemini.rates import too_many
 from batchwright.emulator.gemini.uploads import Uploads
 from batchwright.emulator.http import (
     BodyTooLargeError,
@@ -224,6 +225,9 @@ class _Gemini:
         except MalformedBodyError as exc:
             raise invalid(f"Invalid JSON payload received. {exc}") from exc
         ask = ask_of(body, model=f"models/{request.path_params['model']}", in_batch=False)
+        standing = self._world.admit(Vendor.GEMINI, ask)
+        if standing is not None and standing.wait_s:
+            raise too_many(standing)
         answer = self._world.answer(Vendor.GEMINI, ask)
         return json_reply(response_of(ask, answer.text, seed=random_hex(""), cut=answer.cut))
 

@@ -22,6 +22,7 @@ from batchwright.emulator.openai.bodies import CHAT, RESPONSES, answer_body, ask
 from batchwright.emulator.openai.checks import check_create, check_upload
 from batchwright.emulator.openai.documents import batch_document, file_document, page
 from batchwright.emulator.openai.errors import refused
+from batchwright.emulator.openai.rates import rate_headers, too_many
 from batchwright.emulator.routing import Endpoint, routes_of
 from batchwright.emulator.store import StoredFile
 from batchwright.emulator.vendor import Operation, Vendor
@@ -232,9 +233,13 @@ class _OpenAI:
     async def _live(self, request: Request, endpoint: str) -> Response:
         body = await _body(request)
         ask = ask_of(endpoint, body)
+        standing = self._world.admit(Vendor.OPENAI, ask)
+        if standing is not None and standing.wait_s:
+            raise too_many(standing, ask.model)
         answer = self._world.answer(Vendor.OPENAI, ask)
         seed, now = random_hex(""), self._world.now()
-        return json_reply(answer_body(endpoint, body, ask, answer.text, seed=seed, at=now, cut=answer.cut))
+        document = answer_body(endpoint, body, ask, answer.text, seed=seed, at=now, cut=answer.cut)
+        return json_reply(document, headers=rate_headers(standing) if standing else None)
 
     async def models(self, _request: Request) -> Response:
         models = [{"id": name, "object": "model", "created": 1735689600, "owned_by": "system"} for name in _MODELS]
