@@ -28,15 +28,25 @@ if TYPE_CHECKING:
         TrackingError,
     )
     from batchwright.job import BatchJob, JobState, RequestCounts
+    from batchwright.live.middleware import Middleware
+    from batchwright.live.observers import MetricsObserver, Observer, ProcessingEvent
+    from batchwright.live.pool import ParallelBatchProcessor
+    from batchwright.live.settings import ProcessorConfig, RateLimitConfig, RetryConfig
     from batchwright.live.stage.checkpoint import Checkpoint
     from batchwright.live.stage.logger import StageLogger, stage_logger
     from batchwright.live.stage.metrics import PageMetrics, llm_result_to_metrics
     from batchwright.live.stage.nouns import LLMBatchConfig, LLMRequest, LLMResult, StageStats
     from batchwright.live.stage.processor import LLMBatchProcessor, batch_process_with_preparation
+    from batchwright.live.strategies import ExponentialBackoffStrategy, FixedDelayStrategy, RateLimitStrategy
+    from batchwright.live.work import BatchResult, LLMWorkItem, WorkItemResult
     from batchwright.providers.anthropic.adapter import AnthropicLLM
+    from batchwright.providers.anthropic.classifier import AnthropicErrorClassifier
     from batchwright.providers.base import Limits, Provider
+    from batchwright.providers.classifiers import DefaultErrorClassifier, ErrorClassifier, ErrorInfo
     from batchwright.providers.gemini.adapter import GeminiLLM
+    from batchwright.providers.gemini.classifier import GeminiErrorClassifier
     from batchwright.providers.openai.adapter import OpenAILLM
+    from batchwright.providers.openai.classifier import OpenAIErrorClassifier
     from batchwright.providers.registry import open_provider
     from batchwright.request import DocumentPart, ImagePart, Message, OutputSchema, Params, Request, Role, TextPart
     from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
@@ -48,15 +58,23 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "AnswerError",
+    "AnthropicErrorClassifier",
     "AnthropicLLM",
     "BatchJob",
+    "BatchResult",
     "BatchwrightError",
     "Checkpoint",
     "ConfigurationError",
+    "DefaultErrorClassifier",
     "DocumentPart",
+    "ErrorClassifier",
+    "ErrorInfo",
+    "ExponentialBackoffStrategy",
     "Failure",
     "FailureKind",
     "FinishReason",
+    "FixedDelayStrategy",
+    "GeminiErrorClassifier",
     "GeminiLLM",
     "ImagePart",
     "InputError",
@@ -78,24 +96,36 @@ __all__ = [
     "LLMResult",
     "LLMServerError",
     "LLMService",
+    "LLMWorkItem",
     "Limits",
     "Message",
+    "MetricsObserver",
+    "Middleware",
+    "Observer",
+    "OpenAIErrorClassifier",
     "OpenAILLM",
     "OutputSchema",
     "PageMetrics",
+    "ParallelBatchProcessor",
     "Params",
+    "ProcessingEvent",
+    "ProcessorConfig",
     "Provider",
     "ProviderStatus",
+    "RateLimitConfig",
+    "RateLimitStrategy",
     "Request",
     "RequestCounts",
     "Result",
     "ResultStatus",
+    "RetryConfig",
     "Role",
     "StageLogger",
     "StageStats",
     "TextPart",
     "TrackingError",
     "Usage",
+    "WorkItemResult",
     "__version__",
     "batch_process_with_preparation",
     "llm_result_to_metrics",
@@ -127,15 +157,25 @@ _HOMES = {
         "TrackingError",
     ),
     "batchwright.job": ("BatchJob", "JobState", "RequestCounts"),
+    "batchwright.live.middleware": ("Middleware",),
+    "batchwright.live.observers": ("MetricsObserver", "Observer", "ProcessingEvent"),
+    "batchwright.live.pool": ("ParallelBatchProcessor",),
+    "batchwright.live.settings": ("ProcessorConfig", "RateLimitConfig", "RetryConfig"),
     "batchwright.live.stage.checkpoint": ("Checkpoint",),
     "batchwright.live.stage.logger": ("StageLogger", "stage_logger"),
     "batchwright.live.stage.metrics": ("PageMetrics", "llm_result_to_metrics"),
     "batchwright.live.stage.nouns": ("LLMBatchConfig", "LLMRequest", "LLMResult", "StageStats"),
     "batchwright.live.stage.processor": ("LLMBatchProcessor", "batch_process_with_preparation"),
+    "batchwright.live.strategies": ("ExponentialBackoffStrategy", "FixedDelayStrategy", "RateLimitStrategy"),
+    "batchwright.live.work": ("BatchResult", "LLMWorkItem", "WorkItemResult"),
     "batchwright.providers.anthropic.adapter": ("AnthropicLLM",),
+    "batchwright.providers.anthropic.classifier": ("AnthropicErrorClassifier",),
     "batchwright.providers.base": ("Limits", "Provider"),
+    "batchwright.providers.classifiers": ("DefaultErrorClassifier", "ErrorClassifier", "ErrorInfo"),
     "batchwright.providers.gemini.adapter": ("GeminiLLM",),
+    "batchwright.providers.gemini.classifier": ("GeminiErrorClassifier",),
     "batchwright.providers.openai.adapter": ("OpenAILLM",),
+    "batchwright.providers.openai.classifier": ("OpenAIErrorClassifier",),
     "batchwright.providers.registry": ("open_provider",),
     "batchwright.request": (
         "DocumentPart",

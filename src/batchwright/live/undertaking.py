@@ -51,13 +51,20 @@ class Undertaking:
         return WorkItemResult(
             item_id=self.item.item_id,
             success=False,
-            error=f"{type(exception).__name__}: {exception}",
+            error=f"{type(exception).__name__}: {_words(exception)}",
             context=self.item.context,
             token_usage=usage,
             exception=exception,
             attempts=self.failed,
             seconds=self.seconds,
         )
+
+
+def _words(exception: BaseException) -> str:
+    try:
+        return str(exception)
+    except Exception:  # noqa: BLE001  (somebody's exception cannot say what it is; the item failed all the same)
+        return "no message"
 
 
 def skipped(item: LLMWorkItem) -> WorkItemResult:

@@ -157,17 +157,25 @@ class DefaultErrorClassifier:
 
     def status_of(self, exception: BaseException) -> int | None:
         """Return the HTTP status that an SDK's exception carries."""
-        response = getattr(exception, "response", None)
-        found = [getattr(exception, name, None) for name in ("status_code", "status", "code", "http_status")]
-        return next((value for value in (*found, getattr(response, "status_code", None)) if _is_status(value)), None)
+        for name in ("status_code", "status", "code", "http_status", "response"):  # one at a time: some warn when read
+            value = getattr(exception, name, None)
+            status = getattr(value, "status_code", None) if name == "response" else value
+            if _is_status(status):
+                return status
+        return None
 
     def body_of(self, exception: BaseException) -> object:
         """Return the vendor's answer that an SDK's exception carries, as parsed JSON; without one, its text."""
         for name in ("body", "details"):
             value = getattr(exception, name, None)
-            if isinstance(value, (dict, list)):
+            if isinstance(value[0] if isinstance(value, list) and value else value, dict):
                 return value
         return str(exception)
+
+    def wait_of(self, exception: BaseException) -> float | None:
+        """Return the seconds to wait that an exception carries itself, apart from the answer's headers and body."""
+        seconds = getattr(exception, "retry_after", None)
+        return float(seconds) if isinstance(seconds, (int, float)) else None
 
     def _read(self, exception: BaseException) -> ErrorInfo | None:
         if isinstance(exception, LLMProviderError):
@@ -194,8 +202,8 @@ class DefaultErrorClassifier:
             # The vendor's word on its own refusal: more of the same would not help, not even later.
             info = replace(info, is_retryable=False, is_rate_limit=False)
         info = _by_number(info, status)
-        own = getattr(exception, "retry_after", None)
-        return replace(info, suggested_wait=own if isinstance(own, (int, float)) else error.retry_after)
+        wait = self.wait_of(exception)
+        return replace(info, suggested_wait=error.retry_after if wait is None else wait)
 
     def _by_name(self, exception: BaseException, names: Mapping[str, ErrorInfo]) -> ErrorInfo | None:
         return next((names[kind.__name__] for kind in type(exception).__mro__ if kind.__name__ in names), None)
