@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from batchwright.batch.settling import settle_answered
 from batchwright.cli.exits import ExitCode, Terminated
@@ -23,6 +24,7 @@ from batchwright.live.tally import Progress, Tally
 from batchwright.pricing.ledger import Ledger
 from batchwright.pricing.spending import Bill, Spending
 from batchwright.providers.base import Provider
+from batchwright.result import FailureKind, Result
 from batchwright.tasks.base import Task
 from batchwright.tasks.claims import DocumentClaims
 from batchwright.tasks.planning import DocumentKey
@@ -183,12 +185,14 @@ def summarise(found: Found, others: dict[str, int]) -> None:
         if number:
             data(f"  {label}: {number}")
     progress = found.progress
-    if progress is not None:
+    if progress is not None and progress.done:
         usage = progress.usage
         data(f"  Requests: {progress.done}")
         data(f"  Tokens: {usage.input_tokens:,} in, {usage.output_tokens:,} out")
         data(f"  Cost: {price(progress)}")
         data(f"  Time: {clock_face(progress.seconds)}")
+    if found.unanswered:
+        talk("What has no usable answer is asked again when the same command is run again.")
 
 
 class _Account:
@@ -235,48 +239,56 @@ class Teller:
     def __init__(self, *, task: Task, progress: LiveProgress) -> None:
         self._task = task
         self._progress = progress
-        self.lines = DocumentLines(data)
+        self.lines = DocumentLines()
 
     def tell(self, event: Event) -> None:
         """Print one event."""
         with self._progress.printing():
             match event:
                 case Begun():
-                    self.lines.begin(event.key, f"Processing {'/'.join(event.key)} ({event.items} {self._items})...")
+                    heading = f"Processing {'/'.join(event.key)} ({event.items} {self._task.items_word})..."
+                    self.lines.begin(event.key, partial(data, heading))
                 case LeftOut():
-                    warning(f"{'/'.join(event.key)} skipped: {event.reason}")
+                    self.lines.say(event.key, partial(warning, f"{'/'.join(event.key)} skipped: {event.reason}"))
                 case Ended():
                     self.lines.end(event.key)
                 case Noticed():
                     warning(event.message)
                 case Outcome():
                     for message in event.warnings if event.answered.result.succeeded else ():
-                        warning(message)
-                    self.lines.say(event.key, f"  Batch {event.question.batch.index}: {self._outcome(event)}")
+                        self.lines.say(event.key, partial(warning, message))
+                    line = f"  Batch {event.question.batch.index}: {_told(event, self._task.items_word)}"
+                    self.lines.say(event.key, partial(data, line))
 
     def tell_change(self, change: ProviderChange) -> None:
         """Print that a provider's quota is used up."""
-        if change.successor is not None:
-            with self._progress.printing():
-                warning(f"{change.error}; going on with {change.successor}")
+        comfort = "" if change.successor is None else f"; going on with {change.successor}"
+        with self._progress.printing():
+            warning(f"{change.error}{comfort}")
 
-    @property
-    def _items(self) -> str:
-        return self._task.items_word
 
-    def _outcome(self, outcome: Outcome) -> str:
-        result = outcome.answered.result
-        if outcome.error is not None:
-            return f"Failed to save - {outcome.error}"
-        if not result.succeeded:
-            return f"Failed - {result.failure.message if result.failure else result.status}"
-        parts = [f"saved {outcome.saved} result(s)"]
-        again = sum(len(question.batch.item_ids) for question in outcome.again)
-        if again:
-            parts.append(f"asking {again} {self._items} again")
-        if outcome.unanswered:
-            parts.append(f"{len(outcome.unanswered)} {self._items} without a usable answer")
-        return ", ".join(parts)
+def _told(outcome: Outcome, items: str) -> str:
+    """Say what came of a question."""
+    result = outcome.answered.result
+    if outcome.error is not None:
+        return f"Failed to save - {outcome.error}"
+    if not result.succeeded:
+        return f"Failed - {_reason(result)}"
+    parts = [f"saved {outcome.saved} result(s)"]
+    again = sum(len(question.batch.item_ids) for question in outcome.again)
+    if again:
+        parts.append(f"asking {again} {items} again")
+    if outcome.unanswered:
+        parts.append(f"{len(outcome.unanswered)} {items} without a usable answer")
+    return ", ".join(parts)
+
+
+def _reason(result: Result) -> str:
+    if result.failure is None:
+        return result.status.value
+    if result.failure.kind is FailureKind.ACCOUNT:
+        return "the account's key, credit or quota"  # what it is, is told once, and not with every batch
+    return result.failure.message
 
 
 def _count(event: Event, tally: Tally, found: Found) -> None:

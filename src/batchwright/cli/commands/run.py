@@ -127,12 +127,13 @@ def _run(workbench: Workbench, choice: Choice, wish: LiveWish) -> int:
             batch_size=choice.batch_size,
             progress=progress,
         )
-        found = run.answer(agenda, total=_requests_in(planned))
+        total = _requests_in(planned)
+        found = run.answer(agenda, total=total)
     for skipped in planned.skipped:
         warning(f"{skipped.document.group}/{skipped.document.name} skipped: {skipped.reason}")
     for document in agenda.busy:
         talk(f"{document.group}/{document.name} is being asked about by another run; left to it")
-    if not found.documents and not planned.skipped and not agenda.busy:
+    if not total and not planned.skipped:
         data(f"Nothing to ask: {planned.answered} {task.items_word} answered, {planned.pending} pending.")
     others = {
         "Skipped documents": len(planned.skipped) + len(found.left_out),
