@@ -86,9 +86,9 @@ class SlowStart:
     def reserve(self, now: float) -> float:
         """Return the seconds from now until the next request may go; this moment is then taken."""
         applies, delay = self._delay_of(self.started)
-        if not applies:
+        if applies:
+            self.started += 1
+            self._latest = max(now, self._latest + max(0.0, delay))
+        elif now >= self._latest:
             self.active = False
-            return 0.0
-        self.started += 1
-        self._latest = max(now, self._latest + max(0.0, delay))
-        return self._latest - now
+        return max(0.0, self._latest - now)  # nobody overtakes those that wait for the moment they were given
