@@ -5,13 +5,18 @@ nothing is locked.
 """
 
 import asyncio
+import math
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from batchwright.live.buckets import Bucket
+from batchwright.live.pace import Pace, slower
 from batchwright.providers.base import Rates
+
+_PACE_SECONDS = 1.0
+"""How often a pace that grows is looked at."""
 
 
 class Limiter(Protocol):
@@ -23,6 +28,10 @@ class Limiter(Protocol):
 
     def settle(self, estimated: int, used: int) -> None:
         """Say what a request that acquired `estimated` tokens has really used."""
+        ...
+
+    def paused(self, seconds: float, consecutive: int) -> None:
+        """Say that requests came too fast and everybody paused; `consecutive` counts pauses since the last success."""
         ...
 
 
@@ -101,6 +110,18 @@ class RateLimiter:
         if self._queue:
             self._serve(asyncio.get_running_loop())
 
+    def paused(self, seconds: float, consecutive: int) -> None:
+        """Go on more slowly than the rate that was refused, and come back to it in time (`live/pace.py`).
+
+        Pauses without a success in between say nothing new about the rate, and neither does one where none is set.
+        """
+        if consecutive > 1:
+            return
+        loop = asyncio.get_running_loop()
+        self._requests.slow_down(seconds, loop.time())
+        if self._queue:
+            self._serve(loop)
+
     def learn(self, rates: Rates) -> None:
         """Keep below what the provider says it allows, and never above what was set here."""
         loop = asyncio.get_running_loop()
@@ -168,13 +189,15 @@ class RateLimiter:
 
 
 class _Limit:
-    """One limit: what was set, what was learned, and the bucket of the smaller of the two."""
+    """One limit: what was set, what was learned, how fast is too fast, and the bucket of the smallest of them."""
 
-    __slots__ = ("_burst_seconds", "_learned", "_own", "bucket", "per_minute")
+    __slots__ = ("_burst_seconds", "_learned", "_look", "_own", "_pace", "bucket", "per_minute")
 
     def __init__(self, own: float | None, burst_seconds: float) -> None:
         self._own = own
         self._learned: float | None = None
+        self._pace: Pace | None = None
+        self._look = math.inf
         self._burst_seconds = burst_seconds
         self.per_minute = own
         self.bucket: Bucket | None = None
@@ -182,6 +205,8 @@ class _Limit:
     def wait(self, amount: float, now: float) -> float:
         if self.per_minute is None:
             return 0.0
+        if now >= self._look:
+            self._apply(now)
         if self.bucket is None:
             self.bucket = Bucket.of(self.per_minute, burst_seconds=self._burst_seconds, now=now)
         return self.bucket.wait(amount, now)
@@ -201,13 +226,26 @@ class _Limit:
         if remaining is not None and self.bucket is not None:
             self.bucket.drain_to(remaining, now)
 
+    def slow_down(self, pause: float, now: float) -> None:
+        if self.per_minute is not None:
+            self._pace = slower(self.per_minute, pause=pause, now=now, before=self._pace)
+            self._apply(now)
+
     def forget(self, now: float) -> None:
-        self._learned = None
+        self._learned = self._pace = None
         self._apply(now)
 
     def _apply(self, now: float) -> None:
+        """Put the smallest of the rates in force."""
         known = [rate for rate in (self._own, self._learned) if rate is not None]
         self.per_minute = min(known, default=None)
+        self._look = math.inf
+        if self._pace is not None and self.per_minute is not None:
+            if self._pace.at(now) < self.per_minute:
+                self.per_minute = self._pace.at(now)
+                self._look = now + _PACE_SECONDS
+            else:
+                self._pace = None
         if self.per_minute is None:
             self.bucket = None
         elif self.bucket is None:

@@ -241,3 +241,35 @@ def test_lifting_lets_everybody_pass_at_once_and_for_good() -> None:
 def test_a_limit_of_nothing_is_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} is .*above 0"):
         RateLimiter(**{name: value})
+
+
+def test_after_a_refusal_everybody_goes_on_more_slowly_and_comes_back_in_time() -> None:
+    async def scene() -> list[float | None]:
+        limiter = RateLimiter(requests_per_minute=600)
+        await limiter.acquire(0)
+        limiter.paused(10.0, 1)
+        seen = [limiter.requests_per_minute]
+        await asyncio.sleep(500)
+        await limiter.acquire(0)
+        return [*seen, limiter.requests_per_minute]
+
+    assert run_virtual(scene()) == [pytest.approx(420), 600]
+
+
+def test_refusals_in_a_row_say_nothing_new_about_the_rate() -> None:
+    async def scene() -> float | None:
+        limiter = RateLimiter(requests_per_minute=600)
+        for consecutive in (1, 2, 3, 4):
+            limiter.paused(10.0, consecutive)
+        return limiter.requests_per_minute
+
+    assert run_virtual(scene()) == pytest.approx(420)
+
+
+def test_without_a_rate_a_refusal_sets_none() -> None:
+    async def scene() -> float | None:
+        limiter = RateLimiter()
+        limiter.paused(10.0, 1)
+        return limiter.requests_per_minute
+
+    assert run_virtual(scene()) is None
