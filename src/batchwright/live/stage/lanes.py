@@ -1,13 +1,12 @@
 """The asynchronous part of a stage: what the builders made goes to the providers, and what became of it comes out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from batchwright.live.answering import Answered, Ask, LiveEngine
-from batchwright.live.stage.building import NotBuilt, Prepared, Skipped
-from batchwright.live.stage.preparation import Preparation
+from batchwright.live.stage.building import NotBuilt, Outcome, Prepared, Skipped
 from batchwright.live.stage.reading import Reading, ReadingProvider, read
 from batchwright.live.stage.requests import wants_json
 from batchwright.providers.base import Provider
@@ -47,10 +46,10 @@ class Lanes:
         self._emit = emit
         self._queues: dict[str, asyncio.Queue[Prepared | None]] = {}
 
-    async def run(self, preparation: Preparation) -> None:
-        """Ask about every page, and return when all are over. Raises what ends a stage: no key, no quota, no pages."""
+    async def run(self, outcomes: AsyncGenerator[Outcome]) -> None:
+        """Ask about every page, and return when all are over. Raises what ends a stage: no key, no quota."""
         try:
-            async with asyncio.TaskGroup() as tasks, aclosing(preparation.outcomes()) as outcomes:
+            async with asyncio.TaskGroup() as tasks, aclosing(outcomes):
                 async for outcome in outcomes:
                     if isinstance(outcome, Prepared):
                         await (await self._queue(outcome.route, tasks)).put(outcome)
@@ -60,8 +59,6 @@ class Lanes:
                     await queue.put(None)
         except BaseExceptionGroup as group:
             raise _first(group) from None
-        if preparation.broken is not None:
-            raise preparation.broken
 
     async def _queue(self, route: Route, tasks: asyncio.TaskGroup) -> asyncio.Queue[Prepared | None]:
         queue = self._queues.get(route.provider_name)

@@ -76,7 +76,10 @@ class LLMBatchProcessor:
         run = StageRun(stage_name, config=self.config, checkpoint=checkpoint, log_dir=self.log_dir, logger=logger)
 
         async def work(preparation: Preparation, emit: Emit[Event]) -> None:
-            await Lanes(open_provider=self._open_provider, make_engine=self._engine, emit=emit).run(preparation)
+            lanes = Lanes(open_provider=self._open_provider, make_engine=self._engine, emit=emit)
+            await lanes.run(preparation.outcomes())
+            if preparation.broken is not None:
+                raise preparation.broken
 
         return run.execute(pages, builder, result_handler, work)
 
