@@ -1,6 +1,7 @@
 """Create, watch, read the reports: on the sample workspace, with each provider."""
 
 import csv
+import re
 
 import pytest
 
@@ -55,7 +56,10 @@ def test_the_output_is_in_the_guides_words(finished):
     assert watched[0].startswith(f"Job {job} (")
     assert "  Saved 14 result(s) to Documents/Geography/document_reports/gcse-geography.csv" in watched
     summary = ["Summary:", "  Checked: 1", "  Completed: 1", "  Failed: 0", "  Still pending: 0"]
-    assert watched[-5:] == summary
+    assert watched[-7:-2] == summary
+    tokens, cost = watched[-2:]
+    assert re.fullmatch(r"  Tokens: [\d,]+ in.*, [\d,]+ out.*", tokens)
+    assert re.fullmatch(r"  Cost: \$0\.\d+ \(live it would have been \$0\.\d+ more\)", cost)
 
 
 def test_what_is_answered_is_never_sent_again_whatever_the_batch_size(finished, provider):

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from batchwright.job import JobRecord
 from batchwright.pricing.ledger import Ledger
 from batchwright.pricing.overrides import PriceTable
 from batchwright.pricing.prices import billed_as
-from batchwright.pricing.spending import Bill, Spending, summed
+from batchwright.pricing.spending import Bill, Spending, Sum, summed
 from batchwright.result import Result
-from batchwright.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +57,9 @@ class JobBill:
         )
 
     @property
-    def usage(self) -> Usage:
-        """The tokens of all answers."""
-        return summed(self._bill.lines).usage
-
-    @property
-    def cost(self) -> Decimal | None:
-        """The dollars of all answers, or None where the price of any is unknown."""
-        return summed(self._bill.lines).known_cost
+    def total(self) -> Sum:
+        """What all answers added so far used and cost together."""
+        return summed(self._bill.lines)
 
     def note(self) -> None:
         """Write it into the ledger, in the place of what was noted of this job before. Raises `TrackingError`."""

@@ -16,6 +16,7 @@ from batchwright.clock import Clock
 from batchwright.config import DEFAULT_BATCH_SIZE
 from batchwright.errors import ChangedInputError, InputError, JobNotReadyError, TrackingError
 from batchwright.job import BatchJob, BatchRef, JobRecord, JobState
+from batchwright.pricing.spending import Sum
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Document, Row, Task
 from batchwright.tasks.planning import DocumentKey
@@ -37,6 +38,8 @@ class Collection:
     record: JobRecord
     saved: tuple[SavedReport, ...] = ()
     warnings: tuple[str, ...] = ()
+    spent: Sum = field(default_factory=Sum)
+    """What its answers used and cost, whether or not they were collected before."""
 
 
 @dataclass(slots=True)
@@ -94,9 +97,10 @@ class Collector:
             for key, parts in _by_document(record.batches):
                 self._merge_document(task, key, parts, answers, progress)
             tally = answers.tally
+        spent = bill.total
 
         def conclude(old: JobRecord) -> JobRecord:
-            paid = replace(old, usage=bill.usage, cost=bill.cost)
+            paid = replace(old, usage=spent.usage, cost=spent.known_cost)
             if progress.unwritable:
                 return lifecycle.unwritten(paid, progress.unwritable)
             now = self.clock.now()
@@ -111,7 +115,7 @@ class Collector:
         about = {(batch.group, batch.document) for batch in record.batches}
         settle_answered(self.store, task, about, besides=record.job_id)
         log.info("job collected", extra={"event": "job.collected", "job_id": record.job_id})
-        return Collection(record=updated, saved=tuple(progress.saved), warnings=progress.all_warnings())
+        return Collection(record=updated, saved=tuple(progress.saved), warnings=progress.all_warnings(), spent=spent)
 
     def _merge_document(
         self,

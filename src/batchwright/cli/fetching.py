@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from batchwright.batch.orchestrator import Engine, Look
 from batchwright.batch.watcher import Pace, looks
 from batchwright.cli.exits import ExitCode, Terminated, exit_code_of
+from batchwright.cli.money import cost, tokens
 from batchwright.cli.output import data, shown_path, talk, warning
 from batchwright.cli.progress import Progress
 from batchwright.cli.subjects import where
 from batchwright.errors import ClaimedJobError, ConfigurationError, LLMProviderConfigurationError, LLMQuotaError
 from batchwright.job import JobRecord, JobState, JobStatus, status_of
+from batchwright.pricing.spending import Sum
 
 _REMOTE_FAILURES = frozenset({JobState.FAILED, JobState.EXPIRED, JobState.CANCELLED, JobState.LOST})
 
@@ -37,6 +39,12 @@ class Findings:
     def of_status(self, status: JobStatus) -> list[JobRecord]:
         """Return the jobs that now have `status`."""
         return [look.record for look in self.looks.values() if status_of(look.record) is status]
+
+    @property
+    def spent(self) -> Sum:
+        """What the answers that were collected used and cost."""
+        collections = (look.collection for look in self.looks.values() if look.collection is not None)
+        return sum((collection.spent for collection in collections), start=Sum())
 
     def dead_end(self) -> ExitCode | None:
         """Return the exit code for trouble with a key, the account or a setting: then the work was not done."""
@@ -190,6 +198,10 @@ def summarise(findings: Findings) -> None:
     data(f"  Completed: {len(findings.of_status(JobStatus.COMPLETED))}")
     data(f"  Failed: {len(findings.of_status(JobStatus.FAILED))}")
     data(f"  Still pending: {len(findings.of_status(JobStatus.PENDING))}")
+    spent = findings.spent
+    if spent.requests:
+        data(f"  Tokens: {tokens(spent.usage)}")
+        data(f"  Cost: {cost(spent)}")
 
 
 def _unwritten(record: JobRecord) -> bool:

@@ -80,6 +80,11 @@ def price_table(settings: Mapping[str, object], *, source: str) -> PriceTable:
     return PriceTable(models=models)
 
 
+def workspace_prices(folder: Path) -> PriceTable:
+    """Return the prices set in a workspace: in its `batchwright.toml`, or else in its `pyproject.toml`."""
+    return read_price_table(folder / "batchwright.toml") or read_price_table(folder / "pyproject.toml")
+
+
 def read_price_table(path: Path) -> PriceTable:
     """Read the table `prices` of a TOML file (`tool.batchwright.prices` of a `pyproject.toml`).
 

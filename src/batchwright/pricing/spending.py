@@ -68,6 +68,15 @@ class Sum:
     unpriced: int = 0
     saved: Decimal = NO_MONEY
 
+    def __add__(self, other: "Sum") -> "Sum":
+        return Sum(
+            requests=self.requests + other.requests,
+            usage=self.usage + other.usage,
+            cost=_EXACT.add(self.cost, other.cost),
+            unpriced=self.unpriced + other.unpriced,
+            saved=_EXACT.add(self.saved, other.saved),
+        )
+
     @property
     def known_cost(self) -> Decimal | None:
         """Return the dollars of all of it, or None where the price of any request is unknown."""
@@ -78,13 +87,7 @@ def summed(lines: Iterable[Line]) -> Sum:
     """Add lines up, exactly."""
     total = Sum()
     for line in lines:
-        total = Sum(
-            requests=total.requests + line.requests,
-            usage=total.usage + line.usage,
-            cost=_EXACT.add(total.cost, line.cost),
-            unpriced=total.unpriced + line.unpriced,
-            saved=_EXACT.add(total.saved, line.saved),
-        )
+        total += Sum(requests=line.requests, usage=line.usage, cost=line.cost, unpriced=line.unpriced, saved=line.saved)
     return total
 
 

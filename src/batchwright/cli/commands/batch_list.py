@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from batchwright.batch.retention import retention_remark, until
+from batchwright.cli.money import amount_as_json, usage_as_json
 from batchwright.cli.options import ListingCommand
 from batchwright.cli.output import data, json_document, table, talk, warning
 from batchwright.cli.subjects import where
@@ -94,6 +95,8 @@ def _as_json(record: JobRecord) -> dict[str, Any]:
         "provider_state": record.provider_state,
         "requests": record.request_count,
         "counts": _counts_as_json(record.counts),
+        "usage": usage_as_json(record.usage),
+        "cost_usd": amount_as_json(record.cost),
         "created_at": moment(record.created_at),
         "submitted_at": moment(record.submitted_at),
         "ended_at": moment(record.ended_at),

@@ -7,6 +7,7 @@ import click
 
 from batchwright.batch.answers import place_of
 from batchwright.batch.planner import batch_at
+from batchwright.cli.money import dollars, tokens
 from batchwright.cli.options import ListingCommand
 from batchwright.cli.output import data, shown_path, table, talk
 from batchwright.cli.workbench import Workbench, with_workbench
@@ -54,6 +55,9 @@ def _facts(workbench: Workbench, record: JobRecord) -> Iterator[tuple[str, str]]
         tally = record.tally
         outcomes = ("succeeded", "errored", "expired", "cancelled", "missing", "duplicates", "unknown")
         yield "answers", ", ".join(f"{getattr(tally, outcome)} {outcome}" for outcome in outcomes)
+    if record.usage is not None:
+        yield "tokens", tokens(record.usage)
+        yield "cost", dollars(record.cost)
     for name in ("created_at", "submitted_at", "ended_at", "collected_at"):
         moment = getattr(record, name)
         if moment is not None:
