@@ -62,7 +62,7 @@ def test_what_failed_is_asked_first_and_then_its_causes():
 
 def wrapped(**how):
     """An error raised while another was handled that carries tokens, without `from`, or with what `how` says."""
-    with pytest.raises(ValueError, match="outer") as caught:
+    with pytest.raises(ValueError, match="outer") as caught:  # noqa: PT012  (one raises while it handles the other)
         try:
             raise carrying(KeyError(), input_tokens=3, output_tokens=1)
         except KeyError:
