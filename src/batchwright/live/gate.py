@@ -30,6 +30,11 @@ class Gate:
         return self._cooldown.epoch
 
     @property
+    def consecutive(self) -> int:
+        """Cooldowns since the last success."""
+        return self._cooldown.consecutive
+
+    @property
     def given_up(self) -> bool:
         """Whether so many cooldowns passed without a success that nothing is asked any more."""
         return self._cooldown.given_up

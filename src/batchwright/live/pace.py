@@ -5,6 +5,7 @@ soon as everybody is back. So the rate goes down with each pause, stays near the
 come back, ten times the pause, and then rises faster and faster: a limit that is not met again was a passing trouble.
 """
 
+import math
 from dataclasses import dataclass
 
 _FIRST = 0.7
@@ -37,7 +38,7 @@ class Pace:
     def at(self, now: float) -> float:
         """Return the rate of this moment; a while after `regain` it is beyond any limit."""
         periods = min(10.0, max(0.0, now - self.since) / self.regain)
-        return self.floor + (self.ceiling - self.floor) * (_BEND**periods - 1.0) / (_BEND - 1.0)
+        return self.floor + (self.ceiling - self.floor) * (math.pow(_BEND, periods) - 1.0) / (_BEND - 1.0)
 
 
 def slower(rate: float, *, pause: float, now: float, before: Pace | None) -> Pace:

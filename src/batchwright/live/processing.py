@@ -108,10 +108,20 @@ class Processing:
         return work.failure(_not_asked()), RATE_LIMIT.error_category
 
     async def _turn(self, item: LLMWorkItem) -> bool:
-        """Wait until this item may be asked; False when nothing is asked any more."""
-        if self._limiter is not None and not self._gate.given_up:
+        """Wait until this item may be asked; False when nothing is asked any more.
+
+        The limiter comes last, so that it spaces out those whom a cooldown has held back; a turn of its that lapses,
+        because a cooldown began while it was waited for, is given back.
+        """
+        while not self._gate.given_up:
+            await self._gate.wait()
+            if self._limiter is None:
+                break
+            ticket = self._gate.ticket
             await self._limiter.acquire(item.estimated_tokens)
-        await self._gate.wait()
+            if ticket == self._gate.ticket:
+                break
+            self._limiter.settle(item.estimated_tokens, 0)
         return not self._gate.given_up
 
     async def _attempt(self, work: Undertaking) -> tuple[object, Tokens | None, Exception | None]:
@@ -152,9 +162,12 @@ class Processing:
     async def _cooled_down(self, work: Undertaking, info: ErrorInfo, ticket: int, worker_id: int) -> bool:
         """Pause with everybody; False when there were too many pauses."""
         work.cooldowns += 1
+        began = self._now()
         verdict = await self._gate.refused(
             ticket, worker_id=worker_id, item_id=work.item.item_id, suggested=info.suggested_wait
         )
+        if verdict is Verdict.BEGIN and self._limiter is not None:
+            self._limiter.paused(self._now() - began, self._gate.consecutive)
         if verdict is Verdict.BEGIN and self._scaling is not None:
             self._scaling.refused()
         return verdict is not Verdict.GIVE_UP
