@@ -11,7 +11,6 @@ In a settings file, dollars per million tokens:
 A model set here is priced by what is set alone: what is left out is unknown, the batch price too.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
@@ -90,10 +89,12 @@ def read_price_table(path: Path) -> PriceTable:
 
     A file that is not there, or has no such table, sets nothing. Raises `ConfigurationError` for one that is no TOML.
     """
+    if not path.exists():
+        return PriceTable(models={})
+    import tomllib  # noqa: PLC0415  (most workspaces have no such file)
+
     try:
         document: object = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except FileNotFoundError:
-        return PriceTable(models={})
     except (OSError, ValueError) as exc:
         raise ConfigurationError(f"cannot read prices from {path}: {exc}") from exc
     keys = ("tool", "batchwright", "prices") if path.name == "pyproject.toml" else ("prices",)
