@@ -1,8 +1,10 @@
 """Parquet files, by duckdb with a memory limit."""
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,11 +16,11 @@ _MEMORY: Final = "256MB"
 """What duckdb may hold: a few row groups of an ordinary file."""
 _AT_ONCE: Final = 1000
 _JSON_TYPES: Final = frozenset(
-    {"BOOLEAN", "DOUBLE", "FLOAT", "VARCHAR"}
+    {"BOOLEAN", "VARCHAR"}
     | {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG")}
     | {"INTEGER", "UINTEGER"}
 )
-"""Column types whose values are JSON's already."""
+"""Column types whose values are JSON's already; a floating-point number may be none."""
 
 
 def connection() -> Any:
@@ -41,8 +43,7 @@ def read_parquet(source: Source, options: ReadOptions, bad: BadRows) -> Iterator
         import duckdb  # noqa: PLC0415  (an extra; it is there, or `connection` had failed)
 
         try:
-            # `read_parquet` would take a path with brackets or asterisks for a pattern.
-            result = database.execute("SELECT * FROM read_parquet($1)", [_literal(str(source.path))])
+            result = database.execute("SELECT * FROM read_parquet($1)", [literal_path(source.path)])
             columns = [name for name, *_ in result.description]
             plain = _converter([str(kind) for _, kind, *_ in result.description])
             number = 0
@@ -53,8 +54,9 @@ def read_parquet(source: Source, options: ReadOptions, bad: BadRows) -> Iterator
             raise InputError(f"{source.name} cannot be read as Parquet: {exc}") from exc
 
 
-def _literal(path: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
+def literal_path(path: Path) -> str:
+    """Return a path as duckdb takes it for one file: brackets and asterisks would make it a pattern."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
 
 
 def _converter(kinds: list[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
@@ -67,13 +69,17 @@ def _plain(value: Any) -> Any:
     match value:
         case dt.date() | dt.time():
             return value.isoformat()
+        case float():
+            return value if math.isfinite(value) else None
         case Decimal() | UUID() | dt.timedelta():
             return str(value)
         case bytes():
             return value.hex()
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case dict():
-            return {str(name): _plain(item) for name, item in value.items()}
         case _:
-            return value
+            return _plain_inside(value)
+
+
+def _plain_inside(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
