@@ -28,9 +28,13 @@ if TYPE_CHECKING:
         TrackingError,
     )
     from batchwright.job import BatchJob, JobState, RequestCounts
+    from batchwright.live.answering import Answered, Ask, LiveEngine, ProviderChange, QuotaPolicy
+    from batchwright.live.journal import Journal, SqliteJournal
+    from batchwright.live.limiter import Limiter, RateLimiter
     from batchwright.live.middleware import Middleware
     from batchwright.live.observers import MetricsObserver, Observer, ProcessingEvent
     from batchwright.live.pool import ParallelBatchProcessor
+    from batchwright.live.prometheus import PrometheusObserver
     from batchwright.live.settings import ProcessorConfig, RateLimitConfig, RetryConfig
     from batchwright.live.stage.checkpoint import Checkpoint
     from batchwright.live.stage.logger import StageLogger, stage_logger
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from batchwright.live.stage.nouns import LLMBatchConfig, LLMRequest, LLMResult, StageStats
     from batchwright.live.stage.processor import LLMBatchProcessor, batch_process_with_preparation
     from batchwright.live.strategies import ExponentialBackoffStrategy, FixedDelayStrategy, RateLimitStrategy
+    from batchwright.live.telemetry import OpenTelemetryObserver
     from batchwright.live.work import BatchResult, LLMWorkItem, WorkItemResult
     from batchwright.providers.anthropic.adapter import AnthropicLLM
     from batchwright.providers.anthropic.classifier import AnthropicErrorClassifier
@@ -58,8 +63,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "AnswerError",
+    "Answered",
     "AnthropicErrorClassifier",
     "AnthropicLLM",
+    "Ask",
     "BatchJob",
     "BatchResult",
     "BatchwrightError",
@@ -80,6 +87,7 @@ __all__ = [
     "InputError",
     "JobNotReadyError",
     "JobState",
+    "Journal",
     "LLMBatchConfig",
     "LLMBatchProcessor",
     "LLMConnectionError",
@@ -97,29 +105,37 @@ __all__ = [
     "LLMServerError",
     "LLMService",
     "LLMWorkItem",
+    "Limiter",
     "Limits",
+    "LiveEngine",
     "Message",
     "MetricsObserver",
     "Middleware",
     "Observer",
     "OpenAIErrorClassifier",
     "OpenAILLM",
+    "OpenTelemetryObserver",
     "OutputSchema",
     "PageMetrics",
     "ParallelBatchProcessor",
     "Params",
     "ProcessingEvent",
     "ProcessorConfig",
+    "PrometheusObserver",
     "Provider",
+    "ProviderChange",
     "ProviderStatus",
+    "QuotaPolicy",
     "RateLimitConfig",
     "RateLimitStrategy",
+    "RateLimiter",
     "Request",
     "RequestCounts",
     "Result",
     "ResultStatus",
     "RetryConfig",
     "Role",
+    "SqliteJournal",
     "StageLogger",
     "StageStats",
     "TextPart",
@@ -157,9 +173,13 @@ _HOMES = {
         "TrackingError",
     ),
     "batchwright.job": ("BatchJob", "JobState", "RequestCounts"),
+    "batchwright.live.answering": ("Answered", "Ask", "LiveEngine", "ProviderChange", "QuotaPolicy"),
+    "batchwright.live.journal": ("Journal", "SqliteJournal"),
+    "batchwright.live.limiter": ("Limiter", "RateLimiter"),
     "batchwright.live.middleware": ("Middleware",),
     "batchwright.live.observers": ("MetricsObserver", "Observer", "ProcessingEvent"),
     "batchwright.live.pool": ("ParallelBatchProcessor",),
+    "batchwright.live.prometheus": ("PrometheusObserver",),
     "batchwright.live.settings": ("ProcessorConfig", "RateLimitConfig", "RetryConfig"),
     "batchwright.live.stage.checkpoint": ("Checkpoint",),
     "batchwright.live.stage.logger": ("StageLogger", "stage_logger"),
@@ -167,6 +187,7 @@ _HOMES = {
     "batchwright.live.stage.nouns": ("LLMBatchConfig", "LLMRequest", "LLMResult", "StageStats"),
     "batchwright.live.stage.processor": ("LLMBatchProcessor", "batch_process_with_preparation"),
     "batchwright.live.strategies": ("ExponentialBackoffStrategy", "FixedDelayStrategy", "RateLimitStrategy"),
+    "batchwright.live.telemetry": ("OpenTelemetryObserver",),
     "batchwright.live.work": ("BatchResult", "LLMWorkItem", "WorkItemResult"),
     "batchwright.providers.anthropic.adapter": ("AnthropicLLM",),
     "batchwright.providers.anthropic.classifier": ("AnthropicErrorClassifier",),
