@@ -42,8 +42,8 @@ class _JumpingSelector(selectors.DefaultSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """Time begins at 0 and stands still while anything can be done; then it jumps to the next timer.
 
-    For code that waits for timers, other tasks and threads (time stands still while a thread of `asyncio.to_thread`
-    works). Not for code that waits for sockets: their timeouts would have passed before an answer comes.
+    For code that waits for timers, other tasks and threads of `asyncio.to_thread`, for which time stands still. Not for
+    code that waits for sockets or for threads of another library's: time would not wait for them.
     """
 
     def __init__(self) -> None:
