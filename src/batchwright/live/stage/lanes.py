@@ -31,7 +31,8 @@ class Lanes:
     """One engine for each provider that the requests name, opened when the first of them does.
 
     `open_provider` may take its time (it is called in a thread) and raise; `make_engine` puts the stage's settings on
-    it. Every event is handed to `emit`, which may make the providers wait.
+    it. Every event is handed to `emit`, which may make the providers wait: at most `most` pages of a lane are open,
+    from being handed to the engine until `emit` has them. So many answers, and no more, can be lost to a kill.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class Lanes:
         open_provider: Callable[[Route], Provider],
         make_engine: Callable[[Provider], LiveEngine],
         emit: Callable[[Event], Awaitable[None]],
+        most: int,
     ) -> None:
         self._open_provider = open_provider
         self._make_engine = make_engine
         self._emit = emit
+        self._most = most
         self._queues: dict[str, asyncio.Queue[Prepared | None]] = {}
 
     async def run(self, outcomes: AsyncGenerator[Outcome]) -> None:
@@ -70,11 +73,20 @@ class Lanes:
 
     async def _answer(self, provider: Provider, queue: asyncio.Queue[Prepared | None]) -> None:
         flying: dict[str, Prepared] = {}
+        room = asyncio.Semaphore(self._most)
+
+        async def asks() -> AsyncIterator[Ask]:
+            while (prepared := await queue.get()) is not None:
+                await room.acquire()
+                flying[prepared.sent.custom_id] = prepared
+                yield Ask(request=prepared.sent)
+
         reading = ReadingProvider(provider, _Reader(flying))
-        async with self._make_engine(reading) as engine, aclosing(engine.answer(_asks(queue, flying))) as answers:
+        async with self._make_engine(reading) as engine, aclosing(engine.answer(asks())) as answers:
             async for answered in answers:
                 prepared = flying.pop(answered.ask.request.custom_id)
                 await self._emit(Told(prepared, answered))
+                room.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +100,6 @@ class _Reader:
         as_json = wants_json(prepared.request.response_format)
         prepared.reading = read(result, as_json=as_json, schema=request.output_schema)
         return prepared.reading
-
-
-async def _asks(queue: asyncio.Queue[Prepared | None], flying: MutableMapping[str, Prepared]) -> AsyncIterator[Ask]:
-    while (prepared := await queue.get()) is not None:
-        flying[prepared.sent.custom_id] = prepared
-        yield Ask(request=prepared.sent)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from batchwright.live.answering import LiveEngine
+from batchwright.live.autoscale import Bounds
 from batchwright.live.limiter import RateLimiter
 from batchwright.live.settings import ProcessorConfig, RateLimitConfig, RetryConfig
 from batchwright.live.stage.bridge import Emit
@@ -30,6 +31,7 @@ batch_process_with_preparation() takes no max_workers; it is the processor's:
     config = LLMBatchConfig(max_workers=10)
     processor = LLMBatchProcessor(..., config=config)
     batch_process_with_preparation(..., processor=processor)  # uses config.max_workers"""
+_ON_THE_WAY = 4
 _LONGEST_COOLDOWN = 3600.0
 """Seconds to which cooldowns grow that follow one another without a success."""
 
@@ -76,12 +78,18 @@ class LLMBatchProcessor:
         run = StageRun(stage_name, config=self.config, checkpoint=checkpoint, log_dir=self.log_dir, logger=logger)
 
         async def work(preparation: Preparation, emit: Emit[Event]) -> None:
-            lanes = Lanes(open_provider=self._open_provider, make_engine=self._engine, emit=emit)
+            lanes = Lanes(open_provider=self._open_provider, make_engine=self._engine, emit=emit, most=self._most)
             await lanes.run(preparation.outcomes())
             if preparation.broken is not None:
                 raise preparation.broken
 
         return run.execute(pages, builder, result_handler, work)
+
+    @property
+    def _most(self) -> int:
+        """Pages that may be open at once: one for each worker, and a few whose answers are on their way out."""
+        workers = self.config.max_workers
+        return (Bounds().highest if workers == "auto" else workers) + _ON_THE_WAY
 
     def _open_provider(self, route: Route) -> Provider:
         """Open a provider; the settings' key is for the settings' model."""

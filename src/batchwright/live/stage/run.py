@@ -21,8 +21,8 @@ from batchwright.live.stage.progress import REFRESH, StageProgress
 Work = Callable[[Preparation, Emit[Event]], Coroutine[Any, Any, None]]
 """Asks about every page and emits what becomes of it."""
 
-_BACKLOG = 16
-"""Answers that may wait for the handler; those that wait when a stage is interrupted are asked again."""
+_BACKLOG = 4
+"""Events that may wait for the handler; answers that wait when a stage is interrupted are asked for again."""
 
 
 class StageRun:

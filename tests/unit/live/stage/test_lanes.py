@@ -62,7 +62,10 @@ def events(outcomes, *, open_provider):
             yield outcome
 
     lanes = Lanes(
-        open_provider=open_provider, make_engine=lambda provider: LiveEngine([provider], config=CONFIG), emit=emit
+        open_provider=open_provider,
+        make_engine=lambda provider: LiveEngine([provider], config=CONFIG),
+        emit=emit,
+        most=4,
     )
     run_virtual(lanes.run(stream()))
     return emitted
@@ -154,6 +157,7 @@ def test_cancelling_closes_the_providers():
             open_provider=lambda _route: model,
             make_engine=lambda provider: LiveEngine([provider], config=CONFIG),
             emit=emit,
+            most=4,
         )
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(5):
@@ -161,3 +165,34 @@ def test_cancelling_closes_the_providers():
 
     run_virtual(interrupted())
     assert model.closed == 1
+
+
+def test_no_more_pages_are_open_than_may_be_lost():
+    begun, emitted = [], []
+
+    class Quick(Model):
+        async def complete(self, request):
+            begun.append(request.custom_id)
+            assert len(begun) <= len(emitted) + 4
+            self.answers.append("answer")
+            return await super().complete(request)
+
+    async def slowly():
+        async def stream():
+            for page in range(30):
+                yield prepared(page)
+
+        async def emit(event):
+            await asyncio.sleep(10)
+            emitted.append(event)
+
+        lanes = Lanes(
+            open_provider=lambda _route: Quick(),
+            make_engine=lambda provider: LiveEngine([provider], config=CONFIG),
+            emit=emit,
+            most=4,
+        )
+        await lanes.run(stream())
+
+    run_virtual(slowly())
+    assert len(emitted) == 30
