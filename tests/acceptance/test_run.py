@@ -222,6 +222,14 @@ def test_a_signal_ends_a_run_at_once_and_the_next_one_goes_on(workspace, emulato
     assert 0 < saved < ISSUES
 
 
+def test_a_state_file_that_a_killed_run_left_behind_is_brought_up_to_date(workspace):
+    workspace.run("run", "--provider", "openai", check=0)
+    whole = workspace.state
+    (workspace.folder / "data" / "llm_categoriser_state.json").unlink()
+    workspace.run("run", "--provider", "openai", check=0)
+    assert workspace.state == whole
+
+
 def test_two_runs_at_once_ask_nothing_twice(workspace, emulator):
     strike(workspace, {"name": "hang", "seconds": 0.3})
     runs = [workspace.start("run", "--provider", "openai", "--batch-size", "2") for _ in range(2)]

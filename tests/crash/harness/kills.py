@@ -115,7 +115,7 @@ def _timeline(place, words):
     changes = [time.monotonic()]
     with command(place, words) as process:
         while process.poll() is None:
-            _await_change(place, process)
+            await_change(place.tracking_file, process)
             changes.append(time.monotonic())
     started, first, *_, last, _end = changes
     return Timeline(startup=first - started, active=last - first)
@@ -129,7 +129,7 @@ def run_and_kill(place, moment):
         place.let_time_pass()
     with command(place, WATCH if moment.watching else place.work.create) as process:
         if moment.active:
-            _await_change(place, process)
+            await_change(place.tracking_file, process)
         time.sleep(moment.delay)
         process.kill()
     return process.returncode < 0
@@ -146,10 +146,10 @@ def command(place, words):
         )
 
 
-def _await_change(place, process):
-    """Wait until the tracking file is another one than now, or the process has ended."""
-    before = _identity(place.tracking_file)
-    while _identity(place.tracking_file) == before and process.poll() is None:
+def await_change(path, process):
+    """Wait until the file is another one than now, or the process has ended."""
+    before = _identity(path)
+    while _identity(path) == before and process.poll() is None:
         time.sleep(_GLANCE)
 
 

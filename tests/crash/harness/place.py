@@ -220,7 +220,14 @@ class Place:
 
     def violations(self):
         """Everything that is not as it must be once all is done."""
-        return [*self.torn(), *self._paid(), *self._reported(), *self._remembered(), *self._noted(), *self._said()]
+        return [
+            *self.torn(),
+            *self._paid(),
+            *self.misreported(),
+            *self._remembered(),
+            *self.misnoted(),
+            *self.crashes(),
+        ]
 
     def _paid(self):
         """Each request created exactly once, by the emulator's count and by what the requests ask about."""
@@ -241,7 +248,7 @@ class Place:
             if sent[issue] != wanted[issue]:
                 yield f"paid: issue {issue[:2]} was asked {sent[issue]} time(s), not {wanted[issue]}"
 
-    def _reported(self):
+    def misreported(self):
         """Every row present once, with the emulated model's verdict computed again."""
         for (subject, filename), lines in self.issues.items():
             rows = [{name: folded(row.get(name) or "") for name in COLUMNS} for row in self.rows(subject, filename)]
@@ -260,7 +267,7 @@ class Place:
         if any(count > 1 for count in names.values()):
             yield f"tracked: one provider job for several of ours: {names}"
 
-    def _noted(self):
+    def misnoted(self):
         """The state file lists every batch, and git is kept off the payloads."""
         ignored = self.folder / "data" / "batch_jobs" / ".gitignore"
         if not ignored.exists() or ignored.read_bytes().strip() != b"*":
@@ -280,7 +287,8 @@ class Place:
         """What the commands wrote on either stream."""
         return self.output.read_text(encoding="utf-8", errors="replace") if self.output.exists() else ""
 
-    def _said(self):
+    def crashes(self):
+        """What a command said that must not be said."""
         _, mark, rest = self.said().partition("Traceback")
         if mark:
             yield f"said: Traceback{rest[-2000:]}"

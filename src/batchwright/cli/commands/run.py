@@ -12,7 +12,7 @@ from batchwright.cli.output import data, talk, warning
 from batchwright.cli.subjects import where
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.config import batch_size_from, fallbacks_from, provider_from
-from batchwright.errors import LLMProviderConfigurationError
+from batchwright.errors import InputError, LLMProviderConfigurationError, TrackingError
 from batchwright.live.agenda import Agenda
 from batchwright.live.questions import MAX_RETRIES
 from batchwright.providers.base import Provider
@@ -20,6 +20,8 @@ from batchwright.tasks.base import Task
 from batchwright.tasks.claims import DocumentClaims
 from batchwright.tasks.planning import key_of, pending_items
 from batchwright.tasks.remaining import Planned
+from batchwright.tasks.saving import record_progress
+from batchwright.tracking.state import StateFile
 
 
 @click.command("run", cls=GuideCommand)
@@ -110,6 +112,7 @@ def _run(workbench: Workbench, choice: Choice, wish: LiveWish) -> int:
         with workbench.folders.planning():
             planned = plan(workbench, task, choice)
         _tell_pending(workbench, planned, task)
+        _note_answered(workbench, planned, task, choice.batch_size)
         agenda = Agenda(
             task=task,
             planned=planned,
@@ -173,6 +176,16 @@ def _tell_pending(workbench: Workbench, planned: Planned, task: Task) -> None:
         count = sum(len(items & waiting[key]) for key, items in pending_items([record]).items() if key in waiting)
         if count:
             data(f"Skipped {count} {task.items_word} pending in {record.job_id} ({where(record)})")
+
+
+def _note_answered(workbench: Workbench, planned: Planned, task: Task, batch_size: int) -> None:
+    """Bring the state file up to date: a run that was killed may have left rows behind that it does not know of."""
+    keys = {key_of(plan.document) for plan in planned.documents if plan.answered}
+    try:
+        if keys:
+            record_progress(StateFile(workbench.settings.state_file), task, keys, batch_size)
+    except (InputError, TrackingError) as error:
+        warning(error)
 
 
 def _rehearse(workbench: Workbench, choice: Choice) -> int:
