@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,10 @@ PROVIDERS = ("openai", "anthropic", "gemini")
 AT_ONCE = 3
 """Programs beside each other: each waits about as long as it computes."""
 
+_SHARED = Path(os.environ.get("BATCHWRIGHT_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+_CORPUS = _SHARED / "corpus" / "Documents"
+"""A real issue report with its documents, where the shared material lies beside the repository."""
+
 _ALL_DOCUMENTS = ("--documents", "fieldwork-handbook.md", "gcse-geography.md", "guidance-for-teaching.md")
 _MORE_JOBS = (*_ALL_DOCUMENTS, "--batch-size", "5")
 
@@ -27,6 +32,8 @@ class Part:
     program: str
     words: tuple[str, ...]
     tell: Callable[[Mapping[str, Any]], str]
+    needs: Path | None = None
+    """A folder that is not part of this repository; the program is left out where it is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +54,14 @@ def _points(figures: Mapping[str, Any]) -> str:
 
 def _kills(figures: Mapping[str, Any]) -> str:
     return f"{figures['kills']} kills, {figures['between']} between planned and collected"
+
+
+def _live_kills(figures: Mapping[str, Any]) -> str:
+    return (
+        f"{figures['kills']} kills, {figures['between']} with some of {figures['issues']} issues answered, "
+        f"{figures['lost']} calls lost in flight, by one kill {figures['most_lost']} at most, "
+        f"{figures['at_once']} being asked at once"
+    )
 
 
 def _rounds(figures: Mapping[str, Any]) -> str:
@@ -71,6 +86,15 @@ SOAKS: Mapping[str, Sequence[Part]] = {
         ),
     ),
     "kill": (Part(name="kill -9", program="kills", words=("--kills", "100", "--seed", "9"), tell=_kills),),
+    "live": (
+        Part(
+            name="kill -9 of a live run",
+            program="live_kills",
+            words=("--kills", "50", "--seed", "9", "--documents", str(_CORPUS)),
+            tell=_live_kills,
+            needs=_CORPUS,
+        ),
+    ),
     "processes": (
         Part(name="four processes", program="crowd", words=("--seconds", "60", "--issues", "300"), tell=_rounds),
     ),
@@ -84,11 +108,18 @@ def main() -> int:
     parser.add_argument("--providers", nargs="+", choices=PROVIDERS, default=PROVIDERS)
     asked = parser.parse_args()
     parts = [part for name, parts in SOAKS.items() if asked.soak in {name, "all"} for part in parts]
+    for part in parts:
+        if not _is_possible(part):
+            print(f"{part.name}: left out, {part.needs} is not here")
     with tempfile.TemporaryDirectory(prefix="batchwright-soak-") as root, ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = [(part, provider, Path(root)) for part in parts for provider in asked.providers]
+        runs = [(part, provider, Path(root)) for part in parts if _is_possible(part) for provider in asked.providers]
         outcomes = list(pool.map(lambda run: _told(_run(*run)), runs))
     _summarise(outcomes)
     return 1 if any(outcome.violations for outcome in outcomes) else 0
+
+
+def _is_possible(part: Part) -> bool:
+    return part.needs is None or part.needs.is_dir()
 
 
 def _run(part: Part, provider: str, root: Path) -> Outcome:
