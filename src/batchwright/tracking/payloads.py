@@ -5,6 +5,7 @@ They lie in `batch_jobs/<job id>/` beside the tracking file and can be large; a 
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +31,9 @@ _PLANNING: Final = "planning.lock"
 
 PLANNING_TIMEOUT: Final = 600.0
 """Seconds to wait while another process plans; the largest jobs take it minutes."""
-_CLAIM_TRIES: Final = 1000
+_ONLOOKERS_GONE: Final = 10.0
+"""Seconds within which everybody who only looked at a claim has let go of it, on however busy a machine."""
+_NEXT_TRY: Final = 0.001
 
 
 class PayloadWriter:
@@ -198,16 +201,16 @@ def _take(handle: int) -> bool:
     """Lock `handle` for us alone; false if someone else has it.
 
     `is_claimed` looks by locking for a moment together with others. Where the exclusive lock is refused and the shared
-    one is given, only such an onlooker stood in the way, and it is gone at once.
+    one is given, only such an onlooker stood in the way. It lets go as soon as it gets processor time, so it is waited
+    for: asking again and again would use up just that.
     """
-    for _ in range(_CLAIM_TRIES):
-        if _try(handle, fcntl.LOCK_EX):
-            return True
-        if not _try(handle, fcntl.LOCK_SH):
+    until = time.monotonic() + _ONLOOKERS_GONE
+    while not _try(handle, fcntl.LOCK_EX):
+        if not _try(handle, fcntl.LOCK_SH) or time.monotonic() > until:
             return False
         fcntl.flock(handle, fcntl.LOCK_UN)
-        os.sched_yield()
-    return False
+        time.sleep(_NEXT_TRY)
+    return True
 
 
 def _try(handle: int, kind: int) -> bool:
