@@ -14,7 +14,14 @@ from batchwright.workspace import copy_to
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SAYS = {
     "complete_batch.py": "Mathematics GCSE past paper 2023: Categorise this document: Mathematics GCSE past paper 2023",
+    "stage.py": "pages labelled, 0 skipped, 0 failed\n",
     "three_providers.py": "anthropic (claude-haiku-4-5): ",
+    "live_context.py": "Ada (123): What is a limit?",
+    "live_error_handling.py": "1 pause, failures: {'quota': 1, 'too_short': 1}",
+    "live_middleware.py": "2: no answer (TimeoutError)",
+    "live_mock_agent.py": "12 of 12 after 15 calls",
+    "live_observers.py": "cooldown_ended: 0.2\nitems_processed: 20\n",
+    "live_post_processors.py": "100 lines in answers.jsonl",
     "fallback.py": "[gemini: success]\nWhy is the sea salt?\nWhy is the sky blue?\nFor a child of six.\n",
 }
 """A part of what each example prints."""
