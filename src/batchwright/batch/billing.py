@@ -67,12 +67,16 @@ class JobBill:
             return
         submitted_at = self.record.submitted_at
         seconds = 0.0 if submitted_at is None else (self.ended_at - submitted_at).total_seconds()
+        ran, planned = self.total.requests, max(1, self.record.request_count)
+        items = sum(len(batch.item_ids) for batch in self.record.batches)
         self.billing.ledger.record(
             Spending(
                 run=self.record.job_id,
                 task=self.record.task,
                 lines=self._bill.lines,
-                estimated_tokens=self.record.input_tokens,
+                # What later estimates learn from is about the requests that ran.
+                items=items * ran // planned,
+                estimated_tokens=self.record.input_tokens * ran // planned,
                 seconds=max(0.0, seconds),
                 emulated=self.billing.emulated,
             )

@@ -18,25 +18,7 @@ from genai_prices.types import (
     MatchLogic,
 )
 
-_FINE_TUNED = "ft:"
-_SNAPSHOT = re.compile(
-    r"(?:[-@.:]?(?:\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{2}-\d{2}|\d{3,4}|v\d|latest|preview|exp|experimental))*"
-)
-"""Dates as the vendors write them (20251001, 2025-08-07, 09-2025, 05-20), versions (001, 0125, v2), and such words."""
-
-
-def plain_name(model: str) -> str:
-    """Return a model's name as price lists write it: lower case, no resource path, a fine-tuned one by its base.
-
-    `models/gemini-2.5-flash` is `gemini-2.5-flash`; `ft:gpt-4o-mini-2024-07-18:acme::B7x` is priced as every other
-    model tuned from `gpt-4o-mini-2024-07-18`. A router's `vendor/model` stays as it is.
-    """
-    name = model.strip().lower()
-    for path in ("publishers/google/models/", "models/"):
-        name = name.removeprefix(path)
-    if name.startswith(_FINE_TUNED):
-        return ":".join(name.split(":")[:2])
-    return name
+from batchwright.pricing.editions import FINE_TUNED, only_edition
 
 
 def closeness(clause: MatchLogic, name: str, *, entry: str) -> int | None:
@@ -44,10 +26,10 @@ def closeness(clause: MatchLogic, name: str, *, entry: str) -> int | None:
 
     None where it is not about that model. A fine-tuned model is never priced as the one it was made from.
     """
-    if name.startswith(_FINE_TUNED) and not entry.startswith(_FINE_TUNED):
+    if name.startswith(FINE_TUNED) and not entry.startswith(FINE_TUNED):
         return None
     length = _accounted(clause, name)
-    return length if length is not None and _is_snapshot(name, length) else None
+    return length if length is not None and only_edition(name, length) else None
 
 
 def _accounted(clause: MatchLogic, name: str) -> int | None:
@@ -66,17 +48,3 @@ def _accounted(clause: MatchLogic, name: str) -> int | None:
         case ClauseRegex():
             found = re.match(clause.regex, name)
             return found.end() if found else None
-
-
-def is_edition(model: str, *, of: str) -> bool:
-    """Whether `model` is a dated or numbered edition of the model called `of`."""
-    name, general = plain_name(model), plain_name(of)
-    return name.startswith(general) and _is_snapshot(name, len(general))
-
-
-def _is_snapshot(name: str, length: int) -> bool:
-    """Whether what follows the first `length` characters only says which edition of the same model is meant."""
-    if length < len(name) and name[length].isdigit():
-        while length and name[length - 1].isdigit():  # a rule may end within a number: of `-10`, it knows only the 1
-            length -= 1
-    return _SNAPSHOT.fullmatch(name, length) is not None

@@ -22,7 +22,8 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from batchwright.pricing.names import closeness, plain_name
+from batchwright.pricing.editions import plain_name
+from batchwright.pricing.names import closeness
 from batchwright.pricing.rates import PriceSheet, by_length
 
 _Prices = Mapping[str, Decimal | TieredPrices]

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from batchwright.pricing.editions import is_edition
 from batchwright.pricing.overrides import PriceTable
 from batchwright.pricing.rates import PriceSheet
 from batchwright.usage import Usage
@@ -38,8 +39,6 @@ def billed_as(answered: str | None, *, asked: str, provider_name: str, overrides
         return name
     if overrides is not None and overrides.find(provider_name, asked) is not None:
         return asked
-    from batchwright.pricing.names import is_edition  # noqa: PLC0415  (as in `sheet_of`)
-
     known = sheet_of(provider_name=provider_name, model=name) is not None
     return asked if not known and is_edition(name, of=asked) else name
 

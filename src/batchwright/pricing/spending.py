@@ -50,8 +50,10 @@ class Spending:
     task: str
     """What was asked, so that later estimates can learn from it: a task's name, or a digest of a template."""
     lines: tuple[Line, ...]
+    items: int = 0
+    """How many items the requests were about; 0 where each was about one."""
     estimated_tokens: int = 0
-    """Input tokens estimated before; 0 where nobody did."""
+    """Input tokens of these requests as they were estimated before; 0 where nobody did."""
     seconds: float = 0.0
     """From sending to the last answer; 0 where that is not known."""
     emulated: bool = False

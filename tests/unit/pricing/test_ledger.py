@@ -123,6 +123,7 @@ def test_several_processes_write_at_once_and_nothing_is_lost(ledger):
         run=st.text(),
         part=st.text(),
         task=st.text(),
+        items=COUNTS,
         estimated_tokens=COUNTS,
         seconds=st.integers(0, 10**9).map(lambda ms: ms / 1000),
         emulated=st.booleans(),
