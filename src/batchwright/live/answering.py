@@ -7,7 +7,6 @@ is what the pool does not know: providers and their order, failed results, price
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
-from decimal import Decimal
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +14,7 @@ from typing import Any, Self
 from batchwright.live.asking import Answered, Ask, Call, Desk
 from batchwright.live.autoscale import Bounds
 from batchwright.live.chain import ProviderChain, ProviderChange
+from batchwright.live.charges import PriceBook
 from batchwright.live.labelling import Labelling
 from batchwright.live.limiter import Limiter, RateLimiter
 from batchwright.live.observers import Observer
@@ -23,7 +23,6 @@ from batchwright.live.settings import ProcessorConfig
 from batchwright.live.tally import Progress, Tally
 from batchwright.live.work import LLMWorkItem
 from batchwright.pricing.overrides import PriceTable
-from batchwright.pricing.prices import price_of
 from batchwright.providers.base import Provider
 from batchwright.usage import Usage
 
@@ -69,7 +68,7 @@ class LiveEngine:
         self._on_quota = on_quota
         self._on_progress = on_progress
         self._desk = Desk(
-            ProviderChain(providers, on_change=on_provider_change), limiter=self._limiter, price=_prices(prices)
+            ProviderChain(providers, on_change=on_provider_change), limiter=self._limiter, prices=PriceBook(prices)
         )
         workers = self._config.max_workers
         for provider in providers:
@@ -87,7 +86,7 @@ class LiveEngine:
         loop = asyncio.get_running_loop()
         tally = Tally(began=loop.time(), total=total)
         next_report = tally.began
-        self._desk.price(Usage(), self._desk.chain.current.name, "")  # reads the price lists before anybody waits
+        self._desk.prices.cost(Usage(), self._desk.chain.current.name, "")  # reads the lists before anybody waits
         observers = () if self._labelling is None else (self._labelling,)
         processor = ParallelBatchProcessor(self._config, observers=observers, limiter=self._limiter)
         async with aclosing(processor.stream(self._items(asks))) as outcomes:
@@ -151,12 +150,5 @@ class LiveEngine:
             item_id=ask.request.custom_id,
             direct_call=call,
             context=call,
-            estimated_tokens=self._desk.estimator.estimate(ask.request),
+            estimated_tokens=self._desk.estimate(ask.request),
         )
-
-
-def _prices(overrides: PriceTable | None) -> Callable[[Usage, str, str], Decimal | None]:
-    def price(usage: Usage, provider_name: str, model: str) -> Decimal | None:
-        return price_of(usage, provider_name=provider_name, model=model, overrides=overrides)
-
-    return price

@@ -1,12 +1,13 @@
 """One ask on its way through its attempts, and what all asks of an engine share: whom to ask, at what price."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from batchwright.errors import LLMProviderConfigurationError, LLMProviderError, LLMQuotaError
 from batchwright.live.chain import ProviderChain
+from batchwright.live.charges import PriceBook
 from batchwright.live.limiter import Limiter, RateLimiter
 from batchwright.live.outcomes import error_of, failed_result
 from batchwright.live.sizing import TokenEstimator
@@ -15,9 +16,6 @@ from batchwright.providers.base import Provider, Rates
 from batchwright.request import Request
 from batchwright.result import Result
 from batchwright.usage import Usage
-
-Price = Callable[[Usage, str, str], Decimal | None]
-"""`(usage of one request, provider name, model) -> dollars`, None where the price is unknown."""
 
 _NOTHING = Usage()
 
@@ -53,11 +51,11 @@ class Answered:
 class Desk:
     """What the asks of one engine share. `over` is the error that ends the run, once there is one."""
 
-    def __init__(self, chain: ProviderChain, *, limiter: Limiter | None, price: Price) -> None:
+    def __init__(self, chain: ProviderChain, *, limiter: Limiter, prices: PriceBook) -> None:
         self.chain = chain
         self.limiter = limiter
         self.estimator = TokenEstimator()
-        self.price = price
+        self.prices = prices
         self.over: LLMProviderError | None = None
         self._rates: Rates | None = None
 
@@ -66,6 +64,19 @@ class Desk:
         if self.over is not None:
             raise self.over
         return self.chain.current
+
+    def estimate(self, request: Request) -> int:
+        """Return the tokens that a request may use; 0 where nobody limits them."""
+        return self.estimator.estimate(request) if self._counts_tokens else 0
+
+    def answered(self, request: Request, usage: Usage) -> None:
+        """Take in what an answered request used."""
+        if self._counts_tokens:
+            self.estimator.learn(request, usage)
+
+    @property
+    def _counts_tokens(self) -> bool:
+        return not isinstance(self.limiter, RateLimiter) or self.limiter.tokens_per_minute is not None
 
     def learn(self, provider: Provider) -> None:
         """Take in what the provider's newest answer said of its rates."""
@@ -130,7 +141,7 @@ class Call:
             error = error_of(result, provider.name)
             error.__dict__["_failed_token_usage"] = _tokens(result.usage)
             raise error
-        self.desk.estimator.learn(self.ask.request, result.usage)
+        self.desk.answered(self.ask.request, result.usage)
         return result, _tokens(result.usage)
 
     @property
@@ -151,7 +162,7 @@ class Call:
             return
         self.usage = result.usage if self.usage is _NOTHING else self.usage + result.usage
         if self.cost is not None:  # each attempt is priced by itself: tiers are by request
-            cost = self.desk.price(result.usage, provider.name, result.model or self.asked_model)
+            cost = self.desk.prices.cost(result.usage, provider.name, result.model or self.asked_model)
             self.cost = None if cost is None else self.cost + cost
 
     def answered(self, outcome: WorkItemResult) -> Answered:

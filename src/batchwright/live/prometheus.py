@@ -19,7 +19,7 @@ _WHO = ("provider", "model")
 class PrometheusObserver:
     """An observer that counts into a Prometheus registry (the global one where none is given).
 
-    Observers of one registry share its counters, so that every run may have its own. `provider_name` and `model` are
+    Observers of one registry share its counters: give every run its own observer. `provider_name` and `model` are
     put where the events do not say it themselves, as those of `LiveEngine` do. Raises `ConfigurationError` where
     prometheus-client is not installed.
     """
@@ -30,26 +30,45 @@ class PrometheusObserver:
         self._provider_name = provider_name
         self._model = model
         self._series = _series_of(registry)
+        self._busy: set[int] = set()
+        self._pausing: int | None = None
 
     async def on_event(self, event: ProcessingEvent, data: Mapping[str, Any], /) -> None:
         """Count an event."""
-        series = self._series
+        worker = data.get("worker_id", -1)
         if event is ProcessingEvent.ITEM_STARTED:
-            series.in_flight.inc()
+            self._begin_item(worker)
         elif event in (ProcessingEvent.ITEM_COMPLETED, ProcessingEvent.ITEM_FAILED):
-            series.in_flight.dec()
+            self._end_item(worker)
             self._count(data, failed=event is ProcessingEvent.ITEM_FAILED)
         elif event is ProcessingEvent.RATE_LIMIT_HIT:
-            series.rate_limits.inc()
+            self._series.rate_limits.inc()
         elif event is ProcessingEvent.COOLDOWN_STARTED:
-            series.cooling.inc()
+            self._pausing = worker
+            self._series.cooling.inc()
         elif event is ProcessingEvent.COOLDOWN_ENDED:
-            series.cooling.dec()
-            series.cooldown_seconds.inc(max(0.0, data.get("duration", 0.0)))
+            self._end_pause(worker)
+            self._series.cooldown_seconds.inc(max(0.0, data.get("duration", 0.0)))
         elif event is ProcessingEvent.WORKER_STARTED:
-            series.workers.inc()
+            self._series.workers.inc()
         elif event is ProcessingEvent.WORKER_STOPPED:
-            series.workers.dec()
+            self._series.workers.dec()
+            self._end_item(worker)  # of a run that was cancelled, nobody tells the end
+            self._end_pause(worker)
+
+    def _begin_item(self, worker: int) -> None:
+        self._busy.add(worker)
+        self._series.in_flight.inc()
+
+    def _end_item(self, worker: int) -> None:
+        if worker in self._busy:
+            self._busy.remove(worker)
+            self._series.in_flight.dec()
+
+    def _end_pause(self, worker: int) -> None:
+        if self._pausing == worker:
+            self._pausing = None
+            self._series.cooling.dec()
 
     def _count(self, data: Mapping[str, Any], *, failed: bool) -> None:
         series = self._series

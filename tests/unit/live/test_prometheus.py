@@ -3,13 +3,19 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from batchwright.errors import LLMRateLimitError
+from batchwright.live.answering import Ask, LiveEngine
 from batchwright.live.observers import ProcessingEvent
 from batchwright.live.prometheus import PrometheusObserver
+from batchwright.request import Message, Request
+from batchwright.result import Result
+from batchwright.testing import FakeProvider, run_virtual
 
 OVER: dict[str, Any] = {
     "worker_id": 1,
@@ -63,15 +69,15 @@ def test_cooldowns_and_workers_are_seen_while_they_last() -> None:
         observer,
         (ProcessingEvent.WORKER_STARTED, {"worker_id": 1}),
         (ProcessingEvent.WORKER_STARTED, {"worker_id": 2}),
-        (ProcessingEvent.RATE_LIMIT_HIT, {"consecutive": 1}),
-        (ProcessingEvent.COOLDOWN_STARTED, {"duration": 30.0}),
+        (ProcessingEvent.RATE_LIMIT_HIT, {"worker_id": 1, "consecutive": 1}),
+        (ProcessingEvent.COOLDOWN_STARTED, {"worker_id": 1, "duration": 30.0}),
     )
     assert registry.get_sample_value("batchwright_workers") == 2
     assert registry.get_sample_value("batchwright_cooling_down") == 1
 
     tell(
         observer,
-        (ProcessingEvent.COOLDOWN_ENDED, {"duration": 30.0}),
+        (ProcessingEvent.COOLDOWN_ENDED, {"worker_id": 1, "duration": 30.0}),
         (ProcessingEvent.WORKER_STOPPED, {"worker_id": 1}),
         (ProcessingEvent.WORKER_STOPPED, {"worker_id": 2}),
     )
@@ -79,6 +85,48 @@ def test_cooldowns_and_workers_are_seen_while_they_last() -> None:
     assert registry.get_sample_value("batchwright_cooling_down") == 0
     assert registry.get_sample_value("batchwright_rate_limits_total") == 1
     assert registry.get_sample_value("batchwright_cooldown_seconds_total") == 30
+
+
+def test_a_live_run_is_counted_with_what_only_its_engine_knows() -> None:
+    registry = CollectorRegistry()
+
+    async def scene() -> None:
+        async with LiveEngine([FakeProvider(model="m")], observers=[PrometheusObserver(registry=registry)]) as engine:
+            async for _ in engine.answer(asks(20)):
+                pass
+
+    run_virtual(scene())
+    who = {"provider": "fake", "model": "m"}
+    assert registry.get_sample_value("batchwright_items_total", {**who, "outcome": "succeeded"}) == 20
+    assert registry.get_sample_value("batchwright_items_in_flight") == 0
+    assert registry.get_sample_value("batchwright_workers") == 0
+
+
+def test_a_cancelled_run_leaves_no_gauge_behind() -> None:
+    registry = CollectorRegistry()
+    seen: list[float | None] = []
+
+    async def scene() -> None:
+        engine = LiveEngine([Refusing()], observers=[PrometheusObserver(registry=registry)])
+        task = asyncio.create_task(anext(engine.answer(asks(20))))
+        await asyncio.sleep(10)
+        seen.extend(registry.get_sample_value(f"batchwright_{name}") for name in gauges)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    gauges = ("workers", "items_in_flight", "cooling_down")
+    run_virtual(scene())
+    assert seen == [5, 5, 1]
+    assert [registry.get_sample_value(f"batchwright_{name}") for name in gauges] == [0, 0, 0]
+
+
+class Refusing(FakeProvider):
+    async def complete(self, request: Request) -> Result:
+        raise LLMRateLimitError("slow down", retry_after=1000.0)
+
+
+def asks(number: int) -> Iterator[Ask]:
+    return (Ask(request=Request(custom_id=f"r{n}", messages=(Message.text("hello"),))) for n in range(number))
 
 
 def test_every_run_may_have_its_own_observer_of_one_registry() -> None:

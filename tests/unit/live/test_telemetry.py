@@ -13,8 +13,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from batchwright.live.answering import Ask, LiveEngine
 from batchwright.live.observers import ProcessingEvent
 from batchwright.live.telemetry import OpenTelemetryObserver
+from batchwright.request import Message, Request
+from batchwright.testing import FakeProvider, run_virtual
 
 OVER: dict[str, Any] = {
     "worker_id": 1,
@@ -128,6 +131,25 @@ def test_what_the_event_says_goes_before_what_the_observer_was_made_with() -> No
     assert (span.attributes or {})["gen_ai.provider.name"] == "anthropic"
 
 
+def test_every_item_of_a_live_run_is_a_span_with_what_only_its_engine_knows() -> None:
+    backend = Backend()
+
+    async def scene() -> None:
+        async with LiveEngine([FakeProvider(name="openai", model="m")], observers=[backend.observer()]) as engine:
+            async for _ in engine.answer(asks):
+                pass
+
+    asks = [Ask(request=Request(custom_id=f"r{n}", messages=(Message.text("my secret"),))) for n in range(10)]
+    run_virtual(scene())
+
+    spans = backend.spans()
+    assert {(span.attributes or {})["batchwright.item_id"] for span in spans} == {f"r{n}" for n in range(10)}
+    assert {span.name for span in spans} == {"chat m"}
+    assert {(span.attributes or {})["gen_ai.provider.name"] for span in spans} == {"openai"}
+    assert {(span.attributes or {})["gen_ai.response.finish_reasons"] for span in spans} == {("stop",)}
+    assert not any("secret" in span.to_json() for span in spans)
+
+
 def test_nobody_asked_is_no_span_and_neither_is_anything_but_an_end() -> None:
     backend = Backend()
     observer = backend.observer()
@@ -147,6 +169,7 @@ def test_without_even_the_api_it_does_nothing() -> None:
     program = """
 import asyncio, sys
 sys.modules["opentelemetry"] = None
+from batchwright.live.answering import Ask, LiveEngine
 from batchwright.live.observers import ProcessingEvent
 from batchwright.live.telemetry import OpenTelemetryObserver
 asyncio.run(OpenTelemetryObserver().on_event(ProcessingEvent.ITEM_COMPLETED, {"attempts": 1}))
