@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Generic, TypeVar
-from weakref import WeakSet, finalize
+from weakref import finalize
 
 T = TypeVar("T")
 
@@ -19,8 +19,8 @@ CLOSING_SECONDS = 2.0
 
 _lock = threading.Lock()
 _loops: dict[str, asyncio.AbstractEventLoop] = {}
-_kept: "WeakSet[Kept[Any]]" = WeakSet()
-_ending: set[asyncio.Task[None]] = set()
+_everything: "set[_Open[Any]]" = set()
+"""What is open, in whichever loop."""
 
 
 def _private_loop() -> asyncio.AbstractEventLoop:
@@ -62,74 +62,96 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 class Kept(Generic[T]):
     """Something that is open in one event loop, made by `keep`."""
 
-    def __init__(self, value: T, life: AsyncGenerator[T, None], loop: asyncio.AbstractEventLoop) -> None:
-        self.value = value
-        self._life = life
-        self._loop = loop
-        # It holds what is open until that is closed: in a cycle of garbage it would be dismantled in any order.
-        self._dropped = finalize(self, _drop, life, loop)
+    def __init__(self, opened: "_Open[T]") -> None:
+        self.value = opened.value
+        self._open = opened
+        self._dropped = finalize(self, opened.drop)
         self._dropped.atexit = False
-        _kept.add(self)
 
     async def aclose(self) -> None:
         """Close it in its own loop, wherever this is called; one in a loop that stands still is closed when that ends.
 
         Whoever uses it meanwhile fails.
         """
-        if self._loop is asyncio.get_running_loop():
-            await self._life.aclose()
-            self._dropped.detach()
-        elif self._loop.is_running():
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.aclose(), self._loop))
-
-    def close_at_exit(self) -> None:
-        """Close it at the end of the process, in bounded time."""
-        with suppress(Exception):  # whatever goes wrong now, it ends with the process
-            if self._loop.is_running():
-                asyncio.run_coroutine_threadsafe(self.aclose(), self._loop).result(CLOSING_SECONDS)
-            elif not self._loop.is_closed():
-                self._loop.run_until_complete(asyncio.wait_for(self.aclose(), CLOSING_SECONDS))
-            else:
-                _drop(self._life, self._loop)
+        loop = self._open.loop
+        if loop is asyncio.get_running_loop():
+            await self._open.close()
+        elif loop.is_running():
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._open.close(), loop))
 
 
 async def keep(manager: AbstractAsyncContextManager[T]) -> Kept[T]:
     """Enter `manager` in the running loop, and return what it gives, kept open.
 
     It is left when the `Kept` is closed or dropped, when the loop ends (`asyncio.run` does this), or at the end of the
-    process: an asynchronous generator is the one thing of which a loop knows that it has to be closed.
+    process.
     """
-    life = _life(manager)
-    return Kept(await anext(life), life, asyncio.get_running_loop())
+    opened = _Open(manager, await manager.__aenter__())
+    await anext(opened.life)
+    _everything.add(opened)  # or garbage that goes in a circle would be dismantled in any order
+    return Kept(opened)
 
 
-async def _life(manager: AbstractAsyncContextManager[T]) -> AsyncGenerator[T, None]:
-    async with manager as value:
-        yield value
+class _Open(Generic[T]):
+    """What is open, and is closed once, however many want that at the same time."""
 
+    def __init__(self, manager: AbstractAsyncContextManager[T], value: T) -> None:
+        self.value = value
+        self.loop = asyncio.get_running_loop()
+        self.life = self._live()
+        self._manager = manager
+        self._closed: asyncio.Future[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
-def _drop(life: AsyncGenerator[Any, None], loop: asyncio.AbstractEventLoop) -> None:
-    """Have the loop end a life; called wherever the garbage happens to be collected."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(_begin_to_end, life, loop)
-        return
-    # Somebody closed the loop without shutting its generators down: nothing in it can wait any more, so one step does.
-    with suppress(StopIteration, StopAsyncIteration, RuntimeError):
-        life.aclose().__await__().send(None)
+    async def _live(self) -> AsyncGenerator[None, None]:
+        """An asynchronous generator is the one thing of which a loop that ends knows that it has to be closed."""
+        try:
+            yield
+        finally:
+            await self.close()
 
+    async def close(self) -> None:
+        """Close it, or wait until somebody else has."""
+        if self._closed is not None:
+            await asyncio.shield(self._closed)
+            return
+        self._closed = self.loop.create_future()
+        try:
+            await self._manager.__aexit__(None, None, None)
+        finally:
+            self._closed.set_result(None)
+            _everything.discard(self)
+            with suppress(StopIteration, RuntimeError):  # its life is over, if it is not that which closes it
+                self.life.aclose().__await__().__next__()
 
-def _begin_to_end(life: AsyncGenerator[Any, None], loop: asyncio.AbstractEventLoop) -> None:
-    task = loop.create_task(_end_of(life))
-    _ending.add(task)  # a loop holds its tasks weakly
-    task.add_done_callback(_ending.discard)
+    def drop(self) -> None:
+        """Have the loop close it; called wherever the garbage happens to be collected."""
+        if self.loop.is_closed():
+            self._close_alone()
+        else:
+            self.loop.call_soon_threadsafe(self._begin_to_close)
 
+    def _begin_to_close(self) -> None:
+        self._closing = self.loop.create_task(self.close())
 
-async def _end_of(life: AsyncGenerator[Any, None]) -> None:
-    with suppress(RuntimeError):  # the loop is ending too, and closes it already
-        await life.aclose()
+    def _close_alone(self) -> None:
+        """Close it without its loop, which somebody closed too early: nothing can wait any more, so one step does."""
+        with suppress(StopIteration):
+            self._manager.__aexit__(None, None, None).__await__().__next__()
+        _everything.discard(self)
+
+    def close_at_exit(self) -> None:
+        """Close it at the end of the process, in bounded time."""
+        if self.loop.is_closed():
+            self._close_alone()
+        elif self.loop.is_running():
+            asyncio.run_coroutine_threadsafe(self.close(), self.loop).result(CLOSING_SECONDS)
+        else:
+            self.loop.run_until_complete(asyncio.wait_for(self.close(), CLOSING_SECONDS))
 
 
 @atexit.register
-def _close_kept() -> None:
-    for kept in list(_kept):
-        kept.close_at_exit()
+def _close_everything() -> None:
+    for opened in list(_everything):
+        with suppress(Exception):  # whatever goes wrong now, it ends with the process
+            opened.close_at_exit()

@@ -494,12 +494,25 @@ def test_one_provider_answers_in_several_loops_at_once():
     [
         "asyncio.run(provider.complete(ask))",
         "asyncio.run(provider.complete(ask)); asyncio.run(provider.complete(ask))",
+        "asyncio.run(asked_by_one_who_goes())",
+        "asyncio.run(asked_by_one_who_goes(pause=0))",
+        "asyncio.run(asked_by_one_who_goes(close=True))",
         "provider.generate('hello?')",
         "loop = asyncio.new_event_loop(); loop.run_until_complete(provider.complete(ask))",
         "loop = asyncio.new_event_loop(); loop.run_until_complete(provider.complete(ask)); provider = None",
         "loop = asyncio.new_event_loop(); loop.run_until_complete(provider.complete(ask)); loop.close()",
     ],
-    ids=["run", "run twice", "private loop", "notebook", "notebook, dropped", "closed loop"],
+    ids=[
+        "run",
+        "run twice",
+        "run, dropped",
+        "run, dropped before",
+        "run, closed",
+        "private loop",
+        "notebook",
+        "notebook, dropped",
+        "closed loop",
+    ],
 )
 def test_nothing_is_said_about_connections_left_open(how, tmp_path):
     code = f"""
@@ -509,17 +522,32 @@ from batchwright.config import Environment
 
 server = socket.create_server(("127.0.0.1", 0))
 
+def talk(connection):
+    while connection.recv(65536):
+        connection.sendall({answer()!r})
+
 def serve():
     while True:
         connection, _ = server.accept()
-        while connection.recv(65536):
-            connection.sendall({answer()!r})
+        threading.Thread(target=talk, args=(connection,), daemon=True).start()
 
 threading.Thread(target=serve, daemon=True).start()
-provider = open_provider(
-    "openai", environment=Environment({{}}), api_key="k", base_url=f"http://127.0.0.1:{{server.getsockname()[1]}}/v1"
-)
 ask = Request(custom_id="a", messages=(Message.text("hello?"),))
+
+def opened():
+    url = f"http://127.0.0.1:{{server.getsockname()[1]}}/v1"
+    return open_provider("openai", environment=Environment({{}}), api_key="k", base_url=url)
+
+async def asked_by_one_who_goes(*, pause=None, close=False):
+    provider = opened()
+    await asyncio.gather(*(provider.complete(ask) for _ in range(9)))
+    if close:
+        await provider.aclose()
+    del provider
+    if pause is not None:
+        await asyncio.sleep(pause)
+
+provider = opened()
 {how}
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
