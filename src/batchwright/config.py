@@ -1,11 +1,18 @@
-"""Settings and credentials: flag, then environment, then `.env`, then default. The only reader of the environment."""
+"""Settings and credentials: flag, environment, `.env`, settings file, default, in this order.
 
+The only reader of the environment. Every setting has a variable; a settings file's values are taken for variables that
+are set nowhere else, so that whoever asks for one need not know where it came from.
+"""
+
+import difflib
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from batchwright.config_files import read_settings
 from batchwright.errors import ConfigurationError, LLMProviderConfigurationError
 
 PROVIDER_NAMES = ("gemini", "openai", "anthropic")
@@ -45,17 +52,123 @@ SETTABLE_LIMITS = (
 DEFAULT_BATCH_SIZE = 10
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One thing that a person may set."""
+
+    name: str
+    """In a settings file; dotted where it stands in a table."""
+    variable: str
+    says: str
+    default: str = ""
+    """As text; empty where none is set."""
+    option: str | None = None
+    """Of the command line, where there is one."""
+    kinds: tuple[type, ...] = (str,)
+    """What it may be in a settings file."""
+
+
+SETTINGS = (
+    Setting(
+        name="provider",
+        variable="LLM_PRIMARY",
+        says="the provider to use",
+        default=PROVIDER_NAMES[0],
+        option="--provider",
+    ),
+    Setting(
+        name="fallback",
+        variable="LLM_FALLBACK",
+        says="providers to go on with when a quota is used up",
+        kinds=(str, list),
+    ),
+    Setting(
+        name="batch_size",
+        variable="LLM_CATEGORISER_BATCH_SIZE",
+        says="issues in one request",
+        default=str(DEFAULT_BATCH_SIZE),
+        option="--batch-size",
+        kinds=(int,),
+    ),
+    Setting(
+        name="documents_dir",
+        variable="BATCHWRIGHT_DOCUMENTS_DIR",
+        says="the documents and their reports",
+        default="Documents",
+        option="--documents-dir",
+    ),
+    Setting(
+        name="report",
+        variable="BATCHWRIGHT_REPORT",
+        says="the issue report",
+        default="language-check-report.csv in documents_dir",
+        option="--from-report",
+    ),
+    Setting(
+        name="tracking_file",
+        variable="BATCHWRIGHT_TRACKING_FILE",
+        says="which jobs there are",
+        default="data/batch_jobs.json",
+        option="--tracking-file",
+    ),
+    Setting(
+        name="state_file",
+        variable="BATCHWRIGHT_STATE_FILE",
+        says="which batches are complete",
+        default="data/llm_categoriser_state.json",
+        option="--state-file",
+    ),
+    Setting(
+        name="prompts_dir",
+        variable="BATCHWRIGHT_PROMPTS_DIR",
+        says="prompts of your own",
+        default="prompts",
+        option="--prompts-dir",
+    ),
+    Setting(
+        name="emulator",
+        variable=EMULATOR_VARIABLE,
+        says="a local emulator in place of the providers",
+        option="--emulator",
+    ),
+    Setting(
+        name="grace",
+        variable=GRACE_VARIABLE,
+        says="seconds between two looks that must agree",
+        default=f"{DEFAULT_GRACE:.0f}",
+        kinds=(int, float),
+    ),
+    *(
+        Setting(
+            name=f"limits.{provider}.{limit}",
+            variable=f"BATCHWRIGHT_{provider}_{limit}".upper(),
+            says="a limit of your account",
+            kinds=(int,),
+        )
+        for provider in PROVIDER_NAMES
+        for limit in SETTABLE_LIMITS
+    ),
+)
+"""Every setting but the keys, which belong in no file that others read."""
+
+_SETTINGS_BY_NAME = {setting.name: setting for setting in SETTINGS}
+_PROCESS = "environment"
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Variables of the process, with those of a `.env` file beneath them."""
+    """Variables of the process, with those of a `.env` file beneath them, and settings files beneath those."""
 
     variables: Mapping[str, str] = field(repr=False)
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where a variable came from, for a person: a file's name, an option; the process's own are left out."""
 
     @classmethod
     def load(cls, dotenv: Path | None = None) -> "Environment":
-        """Read the process environment and `dotenv` (default: `.env` in the working directory, if there is one).
+        """Read the process environment, `dotenv` (default: `.env`, if there is one), and settings files.
 
-        Raises `ConfigurationError` when a file that was asked for by name does not exist.
+        The files are those of the working directory. Raises `ConfigurationError` when a file that was asked for by
+        name does not exist, and for a settings file that is no TOML, or sets what nobody knows.
         """
         if dotenv is not None and not dotenv.is_file():
             raise ConfigurationError(f"no such file: {dotenv}; --dotenv names a file of KEY=value lines")
@@ -65,7 +178,28 @@ class Environment:
             from dotenv import dotenv_values  # noqa: PLC0415  (only where there is a file to read)
 
             from_file = {name: value for name, value in dotenv_values(path).items() if value}
-        return cls({**from_file, **{name: value for name, value in os.environ.items() if value}})
+        return (
+            _from_settings_files(Path())
+            .overlaid(from_file, str(path))
+            .overlaid({name: value for name, value in os.environ.items() if value}, _PROCESS)
+        )
+
+    def overlaid(self, variables: Mapping[str, str], origin: str) -> "Environment":
+        """Return this with other variables above it, which came from `origin`."""
+        origins = {name: where for name, where in self.origins.items() if name not in variables}
+        if origin != _PROCESS:
+            origins |= dict.fromkeys(variables, origin)
+        return Environment({**self.variables, **variables}, origins)
+
+    def origin(self, name: str) -> str:
+        """Return where a variable that is set came from, for a person."""
+        return self.origins.get(name, _PROCESS)
+
+    def called(self, name: str) -> str:
+        """Return what a person calls a variable: its name, or that of the setting in the file that set it."""
+        origin = self.origin(name)
+        setting = next((setting.name for setting in SETTINGS if setting.variable == name), name)
+        return f"{origin}: {setting}" if origin.endswith(".toml") else name
 
     def first(self, *names: str) -> tuple[str, str] | None:
         """Return (name, value) of the first of `names` that is set and not empty."""
@@ -132,6 +266,16 @@ class Settings:
     prompts_dir: Path = Path("prompts")
     environment: Environment = field(default_factory=lambda: Environment({}), repr=False)
 
+    @classmethod
+    def over(cls, environment: Environment, given: Mapping[str, Path]) -> "Settings":
+        """Return the settings of an environment; `given` are fields that flags set."""
+        fields: dict[str, Any] = {
+            setting.name: Path(value)
+            for setting in SETTINGS
+            if setting.name in cls.__dataclass_fields__ and (value := environment.get(setting.variable)) is not None
+        }
+        return cls(**(fields | dict(given)), environment=environment)
+
     @property
     def issue_report(self) -> Path:
         """The report to read."""
@@ -148,8 +292,9 @@ class Settings:
         except ValueError:
             seconds = math.nan
         if not 0 <= seconds <= LONGEST_GRACE:  # which not-a-number is not either
+            called = self.environment.called(GRACE_VARIABLE)
             raise ConfigurationError(
-                f"{GRACE_VARIABLE} is {value!r}; it is a number of seconds up to a day ({LONGEST_GRACE:.0f}), e.g. 60"
+                f"{called} is {value!r}; it is a number of seconds up to a day ({LONGEST_GRACE:.0f}), e.g. 60"
             )
         return seconds
 
@@ -183,7 +328,7 @@ def limits_from(environment: Environment, provider_name: str) -> dict[str, int]:
             continue
         number = _positive(value)
         if number is None:
-            raise ConfigurationError(f"{variable} is {value!r}; it is a whole number of 1 or more")
+            raise ConfigurationError(f"{environment.called(variable)} is {value!r}; it is a whole number of 1 or more")
         found[name] = number
     return found
 
@@ -195,6 +340,7 @@ def batch_size_from(environment: Environment, flag: int | None) -> int:
     else:
         found = environment.first("LLM_CATEGORISER_BATCH_SIZE")
         source, value = found or ("", str(DEFAULT_BATCH_SIZE))
+        source = environment.called(source)
     number = _positive(value)
     if number is None:
         raise ConfigurationError(f"{source} is {value!r}; a batch holds 1 item or more, e.g. {DEFAULT_BATCH_SIZE}")
@@ -204,13 +350,15 @@ def batch_size_from(environment: Environment, flag: int | None) -> int:
 def provider_from(environment: Environment, flag: str | None) -> str:
     """Return the provider to use: the flag, `LLM_PRIMARY`, or gemini. Raises `ConfigurationError`."""
     source, value = ("--provider", flag) if flag else environment.first("LLM_PRIMARY") or ("", PROVIDER_NAMES[0])
-    return _provider_name(value, source)
+    return _provider_name(value, environment.called(source))
 
 
 def fallbacks_from(environment: Environment) -> tuple[str, ...]:
     """Return the providers that `LLM_FALLBACK` names, separated by commas, each once. Raises `ConfigurationError`."""
     words = (environment.get("LLM_FALLBACK") or "").split(",")
-    return tuple(dict.fromkeys(_provider_name(word, "LLM_FALLBACK") for word in words if word.strip()))
+    return tuple(
+        dict.fromkeys(_provider_name(word, environment.called("LLM_FALLBACK")) for word in words if word.strip())
+    )
 
 
 def _provider_name(value: str, source: str) -> str:
@@ -227,3 +375,34 @@ def _positive(text: str) -> int | None:
     except ValueError:
         return None
     return number if number >= 1 else None
+
+
+def _from_settings_files(folder: Path) -> Environment:
+    """Return what the settings files of a folder set, as variables. Raises `ConfigurationError`."""
+    variables: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    for name, found in read_settings(folder).items():
+        setting = _SETTINGS_BY_NAME.get(name)
+        if setting is None:
+            raise ConfigurationError(f"{found.file}: {_unknown(name)}")
+        values = found.value if isinstance(found.value, list) else [found.value]
+        texts = values is not found.value or all(isinstance(value, str) for value in values)
+        if type(found.value) not in setting.kinds or not texts:
+            kinds = " or ".join(_TOML_WORDS[kind] for kind in setting.kinds)
+            raise ConfigurationError(f"{found.file}: {name} is {found.value!r}; it is {kinds}")
+        variables[setting.variable] = ",".join(map(str, values))
+        origins[setting.variable] = found.file
+    return Environment(variables, origins)
+
+
+_TOML_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number", float: "a number", list: "a list of texts"}
+
+
+def _unknown(name: str) -> str:
+    variables = [variable for variables in KEY_VARIABLES.values() for variable in variables]
+    if "key" in name.lower():
+        return (
+            f"{name} does not belong in a file that others read; set {', '.join(variables)} in .env, which stays here"
+        )
+    near = difflib.get_close_matches(name, _SETTINGS_BY_NAME, n=3, cutoff=0.5)
+    return f"no setting {name!r}; " + (f"is it {' or '.join(near)}?" if near else "see: batchwright config")

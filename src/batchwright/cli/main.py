@@ -25,6 +25,9 @@ _COMMANDS = {
     "batch-cancel": "Cancel jobs at the provider.",
     "batch-reconcile": "Find out what became of jobs whose create got no answer.",
     "batch-clean": "Delete what finished jobs left at the providers and here.",
+    "config": "Show every setting and where it came from.",
+    "doctor": "Say which keys, extras and folders are there and work.",
+    "init": "Make a workspace.",
     "emulator": "Run a local server that speaks all three batch protocols.",
     "demo": "Run the whole job on sample documents against the emulator.",
 }

@@ -3,7 +3,7 @@
 import functools
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from batchwright.config import EMULATOR_VARIABLE, Environment, Settings
 from batchwright.errors import ConfigurationError
 from batchwright.job import JobRecord
 from batchwright.pricing.ledger import Ledger
-from batchwright.pricing.overrides import workspace_prices
+from batchwright.pricing.overrides import PriceTable, workspace_prices
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
 from batchwright.tracking.base import JobStore, find_job
@@ -36,6 +36,8 @@ _FILE_OPTIONS = {
     "state_file": "state_file",
     "prompts_dir": "prompts_dir",
 }
+OPTION_OF = {**{field: option for option, field in _FILE_OPTIONS.items()}, "emulator": "emulator"}
+"""The shared option that sets a setting, where one does."""
 
 
 EMULATED_FIRST_WAIT = 0.05
@@ -63,9 +65,9 @@ def settings_from(options: Mapping[str, Any]) -> Settings:
     """Return the settings that the shared options and the environment make. Raises `ConfigurationError`."""
     environment = Environment.load(options["dotenv"])
     if options["emulator"]:
-        environment = Environment({**environment.variables, EMULATOR_VARIABLE: options["emulator"]})
+        environment = environment.overlaid({EMULATOR_VARIABLE: options["emulator"]}, "--emulator")
     paths = {field: options[name] for name, field in _FILE_OPTIONS.items() if options[name] is not None}
-    return replace(Settings(environment=environment), **paths)
+    return Settings.over(environment, paths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ class Workbench:
             accept_changed=accept_changed,
             csv_safe=csv_safe,
             batch_size=self.settings.batch_size,
-            billing=Billing(ledger=self.ledger, prices=workspace_prices(Path.cwd()), emulated=self.settings.emulated),
+            billing=Billing(ledger=self.ledger, prices=self.prices, emulated=self.settings.emulated),
         )
         shared = _Shared(self)
         return Engine(
@@ -158,6 +160,11 @@ class Workbench:
     def ledger(self) -> Ledger:
         """What was spent in this workspace."""
         return Ledger.beside(self.settings.tracking_file)
+
+    @property
+    def prices(self) -> PriceTable:
+        """What a person set in the settings file. Raises `ConfigurationError` if that cannot be read."""
+        return workspace_prices(Path.cwd())
 
     def pace(self, interval: float | None = None) -> Pace:
         """Return how often to poll: every `interval` seconds, or gently at a real provider, at once at the emulator.
