@@ -5,6 +5,7 @@ BatchwrightError
 ├── InputError                          a report, document, prompt or answer file is wrong
 │   └── ChangedInputError               the items a job was about are no longer the same
 ├── AnswerError                         a model's answer is not the JSON that was asked for
+├── BudgetError                         it would cost more than a person allowed
 ├── TrackingError                       the tracking file, a record or a payload folder
 │   ├── UnknownJobError                 no job (or more than one) matches the given name
 │   ├── NoRoomError                     the job has to wait until the provider takes more
@@ -46,6 +47,10 @@ class ChangedInputError(InputError):
 
 class AnswerError(BatchwrightError):
     """A model's answer is not the JSON that was asked for: prose, cut short, or of another shape."""
+
+
+class BudgetError(BatchwrightError):
+    """What was asked for would cost more than a person allowed, or nobody knows what it costs."""
 
 
 class TrackingError(BatchwrightError):

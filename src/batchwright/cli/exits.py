@@ -4,12 +4,10 @@ from enum import IntEnum
 
 from batchwright.errors import (
     BatchwrightError,
-    ConfigurationError,
-    InputError,
+    BudgetError,
     LLMProviderConfigurationError,
     LLMProviderError,
     LLMQuotaError,
-    TrackingError,
 )
 
 
@@ -44,18 +42,16 @@ class Terminated(BaseException):
     """SIGTERM arrived."""
 
 
+_CODES: tuple[tuple[type[BatchwrightError], ExitCode], ...] = (
+    (LLMProviderConfigurationError, ExitCode.KEY),
+    (LLMQuotaError, ExitCode.ACCOUNT),
+    (LLMProviderError, ExitCode.JOB_FAILED),
+    (BudgetError, ExitCode.BUDGET),
+    (BatchwrightError, ExitCode.USAGE),
+)
+"""The first that an error is counts."""
+
+
 def exit_code_of(error: BaseException) -> ExitCode:
     """Return the exit code for an error that ended a command."""
-    match error:
-        case LLMProviderConfigurationError():
-            return ExitCode.KEY
-        case LLMQuotaError():
-            return ExitCode.ACCOUNT
-        case ConfigurationError() | InputError() | TrackingError():
-            return ExitCode.USAGE
-        case LLMProviderError():
-            return ExitCode.JOB_FAILED
-        case BatchwrightError():
-            return ExitCode.USAGE
-        case _:
-            return ExitCode.UNEXPECTED
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)

@@ -32,6 +32,13 @@ def cost(spent: Sum) -> str:
     return f"{known} (live it would have been {dollars(spent.saved)} more)" if spent.saved > 0 else known
 
 
+def known_or_more(spent: Sum) -> str:
+    """Return what was spent in a table's cell: `at least` where some of it has no known price."""
+    if spent.requests and spent.unpriced == spent.requests:
+        return UNKNOWN
+    return f"at least {dollars(spent.cost)}" if spent.unpriced else dollars(spent.cost)
+
+
 def tokens(usage: Usage) -> str:
     """Return the tokens in and out, and what of them vendors count apart."""
     apart = {"cached": usage.cached_tokens, "written to the cache": usage.cache_write_tokens}

@@ -89,12 +89,13 @@ def read_price_table(path: Path) -> PriceTable:
 
     A file that is not there, or has no such table, sets nothing. Raises `ConfigurationError` for one that is no TOML.
     """
-    if not path.exists():
-        return PriceTable(models={})
-    import tomllib  # noqa: PLC0415  (most workspaces have no such file)
-
     try:
-        document: object = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
+        if "prices" not in text:  # a project file about other things may be one that nobody can read
+            return PriceTable(models={})
+        import tomllib  # noqa: PLC0415  (most workspaces have no such file)
+
+        document: object = tomllib.loads(text, parse_float=Decimal)
     except (OSError, ValueError) as exc:
         raise ConfigurationError(f"cannot read prices from {path}: {exc}") from exc
     keys = ("tool", "batchwright", "prices") if path.name == "pyproject.toml" else ("prices",)

@@ -1,5 +1,6 @@
 """`batch-create`: documents become provider batch jobs."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -7,6 +8,7 @@ import pydantic_core
 
 from batchwright.batch.planner import JobsPer
 from batchwright.cli.creating import Choice, left_for, rehearse, write_payloads, write_planned
+from batchwright.cli.estimating import budget_options, estimate_documents, may_start
 from batchwright.cli.exits import ExitCode
 from batchwright.cli.fetching import print_look
 from batchwright.cli.options import GuideCommand, ManyValued
@@ -39,6 +41,7 @@ from batchwright.config import batch_size_from, provider_from
     metavar="DIR",
     help="Write the files that would be uploaded to DIR and send nothing.",
 )
+@budget_options
 @with_workbench
 def command(
     workbench: Workbench,
@@ -53,6 +56,9 @@ def command(
     force: bool,
     dry_run: bool,
     emit_payload: Path | None,
+    estimate: bool,
+    yes: bool,
+    max_cost: Decimal | None,
 ) -> int:
     """Turn documents with issues into provider batch jobs.
 
@@ -65,6 +71,7 @@ def command(
       batchwright batch-create --documents gcse-geography.md --batch-size 5
       batchwright batch-create --provider openai --limit 2
       batchwright batch-create --dry-run
+      batchwright batch-create --estimate --max-cost 5
     """  # noqa: D301  (\b keeps click from wrapping the examples)
     environment = workbench.settings.environment
     choice = Choice(
@@ -81,6 +88,10 @@ def command(
         return _rehearse(workbench, choice)
     if emit_payload is not None:
         return _emit(workbench, choice, emit_payload)
+    if estimate or max_cost is not None:
+        estimates = estimate_documents(workbench, choice)
+        if not may_start(estimates, show=estimate, yes=yes, max_cost=max_cost):
+            return ExitCode.OK
     return create(workbench, choice)
 
 
