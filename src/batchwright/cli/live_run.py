@@ -172,6 +172,7 @@ class LiveRun:
             ),
             on_quota=QuotaPolicy.STOP if self.wish.fail_on_quota else QuotaPolicy.FAIL,
             on_provider_change=teller.tell_change,
+            prices=self.workbench.prices,
         )
 
 
@@ -202,7 +203,7 @@ class _Account:
         self._workbench = workbench
         self._task = task
         self._ledger = Ledger.beside(workbench.settings.tracking_file)
-        self._bill = Bill(batch=False)
+        self._bill = Bill(batch=False, overrides=workbench.prices)
         self._run = workbench.job_ids().replace("job-", "run-")
         self._began = workbench.clock.monotonic()
 
