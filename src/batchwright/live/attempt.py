@@ -4,30 +4,30 @@ import asyncio
 import inspect
 
 from batchwright.live.tokens import Tokens, tokens_of, tokens_of_answer
+from batchwright.live.watch import Watch
 from batchwright.live.work import LLMWorkItem
 
 Answer = tuple[object, Tokens | None]
 """The output, and the tokens it took where they are known."""
 
 
-async def attempt_at(item: LLMWorkItem, attempt: int, seconds: float) -> Answer:
+async def attempt_at(item: LLMWorkItem, attempt: int, seconds: float, watch: Watch) -> Answer:
     """Ask once and return the answer. Raises `TimeoutError` after `seconds`, or whatever the asked one raises.
 
     A call that ends as cancelled although nobody cancelled this task (its own task was, or its client was closed) has
     failed like any other, and is raised as `ConnectionAbortedError`.
     """
+    watch.begin(seconds)
     try:
-        async with asyncio.timeout(seconds) as limit:
-            return await _asked(item, attempt, seconds)
-    except TimeoutError as error:
-        if limit.expired():
-            raise TimeoutError(f"no answer within {seconds:g} seconds (timeout)") from error
-        raise
+        return await _asked(item, attempt, seconds)
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if watch.end():
+            raise TimeoutError(f"no answer within {seconds:g} seconds (timeout)") from error
+        if watch.cancelled:
             raise
         raise ConnectionAbortedError("the call was cancelled from within") from error
+    finally:
+        watch.end()
 
 
 async def _asked(item: LLMWorkItem, attempt: int, seconds: float) -> Answer:

@@ -18,7 +18,7 @@ from batchwright.live.scaling import Scaling
 from batchwright.live.settings import ProcessorConfig
 from batchwright.live.stats import Counts
 from batchwright.live.tokens import Tokens, tokens_of_failure
-from batchwright.live.undertaking import SKIPPED, Undertaking, skipped
+from batchwright.live.undertaking import SKIPPED, Undertaking, Worker, in_place_of, skipped
 from batchwright.live.work import LLMWorkItem, WorkItemResult
 from batchwright.providers.classifiers import OVERLOADED, RATE_LIMIT, UNKNOWN, ErrorClassifier, ErrorInfo
 
@@ -55,41 +55,40 @@ class Processing:
         self._milestones = milestones
         self._now = asyncio.get_running_loop().time
 
-    async def process(self, item: LLMWorkItem, worker_id: int) -> WorkItemResult:
+    async def process(self, item: LLMWorkItem, worker: Worker) -> WorkItemResult:
         """Return what became of an item. Raises only what the limiter and the journal raise."""
         if self._hooks.observed:
-            started = {"item_id": item.item_id, "worker_id": worker_id}
+            started = {"item_id": item.item_id, "worker_id": worker.worker_id}
             await self._hooks.tell(ProcessingEvent.ITEM_STARTED, started)
         wanted = await self._hooks.before(item)
         if wanted is None:
             result, category = skipped(item), SKIPPED
         else:
-            result, category = await self._done(wanted, worker_id)
+            result, category = await self._done(wanted, worker)
         await self._hooks.post_process(result)
         self._counts.add(result, category)
         progress = self._milestones.passed(result.success)
         if progress is not None:
             await self._hooks.tell_progress(progress)
         if self._hooks.observed:
-            await self._tell(result, category, worker_id)
+            await self._tell(result, category, worker)
         return result
 
-    async def _done(self, item: LLMWorkItem, worker_id: int) -> Outcome:
+    async def _done(self, item: LLMWorkItem, worker: Worker) -> Outcome:
         """Ask, unless the answer is known from an earlier run, and let the middlewares see what came of it."""
         result = None if self._journal is None else self._journal.recall(item)
         category = ""
         if result is None:
-            result, category = await self._answered(Undertaking(item), worker_id)
+            result, category = await self._answered(Undertaking(item, worker))
             if self._journal is not None:
                 self._journal.record(item, result)
         if not result.success and result.exception is not None:
             rescued = await self._hooks.rescue(item, result.exception)
             if rescued is not None:
-                rescued.token_usage = rescued.token_usage if any(rescued.token_usage.values()) else result.token_usage
-                result = rescued
+                result = in_place_of(result, rescued)
         return await self._hooks.after(result), category
 
-    async def _answered(self, work: Undertaking, worker_id: int) -> Outcome:
+    async def _answered(self, work: Undertaking) -> Outcome:
         """Ask until there is an answer or nothing more to try."""
         while await self._turn(work.item):
             ticket = self._gate.ticket
@@ -103,7 +102,7 @@ class Processing:
             info = self._classify(error)
             nothing = (0, 0, 0) if info.is_rate_limit else None
             self._settle(work, tokens_of_failure(error) or nothing)
-            if not await self._goes_on(work, info, ticket, worker_id):
+            if not await self._goes_on(work, info, ticket):
                 return work.failure(error), info.error_category
         return work.failure(_not_asked()), RATE_LIMIT.error_category
 
@@ -128,7 +127,7 @@ class Processing:
         """Ask once; return the output and its tokens, or the error."""
         began = self._now()
         try:
-            output, tokens = await attempt_at(work.item, work.attempt, self._config.timeout_per_item)
+            output, tokens = await attempt_at(work.item, work.attempt, self._config.timeout_per_item, work.worker.watch)
         except Exception as error:  # noqa: BLE001  (whatever it is, it is this item's and no other's)
             return None, None, error
         else:
@@ -136,7 +135,7 @@ class Processing:
         finally:
             work.seconds += self._now() - began
 
-    async def _goes_on(self, work: Undertaking, info: ErrorInfo, ticket: int, worker_id: int) -> bool:
+    async def _goes_on(self, work: Undertaking, info: ErrorInfo, ticket: int) -> bool:
         """Wait for what has to be waited for after a failed attempt; False when the item is given up."""
         step = next_step(
             info,
@@ -148,7 +147,7 @@ class Processing:
         told = {"event": "live.attempt_failed", "item_id": work.item.item_id, "attempt": work.attempt}
         log.info("an attempt failed", extra={**told, "category": info.error_category, "next": step.step.value})
         if step.step is Step.COOL_DOWN:
-            return await self._cooled_down(work, info, ticket, worker_id)
+            return await self._cooled_down(work, info, ticket)
         if not info.is_rate_limit:
             work.failed = work.attempt
         if self._scaling is not None and info.error_category == OVERLOADED.error_category:
@@ -159,12 +158,12 @@ class Processing:
         await asyncio.sleep(step.wait)
         return True
 
-    async def _cooled_down(self, work: Undertaking, info: ErrorInfo, ticket: int, worker_id: int) -> bool:
+    async def _cooled_down(self, work: Undertaking, info: ErrorInfo, ticket: int) -> bool:
         """Pause with everybody; False when there were too many pauses."""
         work.cooldowns += 1
         began = self._now()
         verdict = await self._gate.refused(
-            ticket, worker_id=worker_id, item_id=work.item.item_id, suggested=info.suggested_wait
+            ticket, worker_id=work.worker.worker_id, item_id=work.item.item_id, suggested=info.suggested_wait
         )
         if verdict is Verdict.BEGIN and self._limiter is not None:
             self._limiter.paused(self._now() - began, self._gate.consecutive)
@@ -188,10 +187,10 @@ class Processing:
         if self._limiter is not None:
             self._limiter.settle(work.item.estimated_tokens, tokens[2])
 
-    async def _tell(self, result: WorkItemResult, category: str, worker_id: int) -> None:
+    async def _tell(self, result: WorkItemResult, category: str, worker: Worker) -> None:
         data: dict[str, Any] = {
             "item_id": result.item_id,
-            "worker_id": worker_id,
+            "worker_id": worker.worker_id,
             "duration": result.seconds,
             "attempts": result.attempts,
             "input_tokens": result.token_usage.get("input_tokens", 0),

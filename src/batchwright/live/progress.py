@@ -29,20 +29,13 @@ class Milestones:
         self._now = now
         self._began = now()
         self._told = 0
+        self.done = 0
         self.succeeded = 0
-        self.failed = 0
-
-    @property
-    def done(self) -> int:
-        """Items done so far."""
-        return self.succeeded + self.failed
 
     def passed(self, success: bool) -> Progress | None:
         """Count one more item; return the progress if it is to be told now."""
-        if success:
-            self.succeeded += 1
-        else:
-            self.failed += 1
+        self.done += 1
+        self.succeeded += success
         due = self._interval and self.done % self._interval == 0
         return self._tell() if due else None
 
@@ -56,7 +49,7 @@ class Milestones:
             done=self.done,
             total=self._total(),
             succeeded=self.succeeded,
-            failed=self.failed,
+            failed=self.done - self.succeeded,
             seconds=self._now() - self._began,
         )
 

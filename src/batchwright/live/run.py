@@ -9,6 +9,8 @@ from batchwright.live.outlet import Outlet
 from batchwright.live.processing import Processing
 from batchwright.live.progress import Milestones
 from batchwright.live.supply import Supply
+from batchwright.live.undertaking import Worker
+from batchwright.live.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class Run:
     async def _work(self, worker_id: int) -> None:
         processing = self._processing
         assert processing is not None, "started"
+        worker = Worker(worker_id=worker_id, watch=Watch())
         try:
             await self._hooks.tell(ProcessingEvent.WORKER_STARTED, {"worker_id": worker_id})
             while self._working <= self._wanted:
@@ -80,11 +83,12 @@ class Run:
                 if item is None:
                     break
                 try:
-                    self.outlet.put(await processing.process(item, worker_id))
+                    self.outlet.put(await processing.process(item, worker))
                 finally:
                     self.supply.done()
                 await asyncio.sleep(0)  # a call that never waits must not keep everybody else from working
         finally:
+            worker.watch.close()
             self._working -= 1
             await self._hooks.tell(ProcessingEvent.WORKER_STOPPED, {"worker_id": worker_id})
 

@@ -1,12 +1,15 @@
 """How many tokens an attempt used, read from whatever was returned or raised. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from batchwright.providers.classifiers import causes
 
 Tokens = tuple[int, int, int]
 """Input, output, total."""
+Reader = Callable[[str], Any]
+"""The value under a name, or None."""
 
 FAILED_USAGE = "_failed_token_usage"
 """Where an exception's `__dict__` holds what was used: read from what was raised, written for the caller."""
@@ -24,11 +27,12 @@ def tokens_of(usage: object) -> Tokens | None:
     """Return the tokens in a mapping or an object, by any of their usual names; None if it has none of them."""
     if usage is None:
         return None
-    spent = _first(usage, _INPUT), _first(usage, _OUTPUT), _first(usage, _TOTAL)
-    if spent == (None, None, None):
+    find: Reader = usage.get if isinstance(usage, Mapping) else partial(_attribute, usage)
+    read, written, total = _first(find, _INPUT), _first(find, _OUTPUT), _first(find, _TOTAL)
+    if read is None and written is None and total is None:
         return None
-    read, written = spent[0] or 0, spent[1] or 0
-    return read, written, max(spent[2] or 0, read + written)
+    both = (read or 0) + (written or 0)
+    return read or 0, written or 0, max(total or 0, both)
 
 
 def tokens_of_answer(answer: object) -> Tokens | None:
@@ -74,9 +78,13 @@ def _sum(several: Iterable[Tokens | None]) -> Tokens | None:
     return sum(t[0] for t in known), sum(t[1] for t in known), sum(t[2] for t in known)
 
 
-def _first(usage: Any, names: tuple[str, ...]) -> int | None:
+def _first(find: Reader, names: tuple[str, ...]) -> int | None:
     for name in names:
-        value = usage.get(name) if isinstance(usage, Mapping) else getattr(usage, name, None)
+        value = find(name)
         if isinstance(value, int):
             return max(0, value)
     return None
+
+
+def _attribute(usage: object, name: str) -> Any:
+    return getattr(usage, name, None)

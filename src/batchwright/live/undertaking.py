@@ -1,16 +1,29 @@
 """One item on its way through its attempts. Pure."""
 
+from dataclasses import dataclass, replace
+
 from batchwright.live.tokens import Tokens, leave_usage
+from batchwright.live.watch import Watch
 from batchwright.live.work import LLMWorkItem, WorkItemResult
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """Who does one item after another."""
+
+    worker_id: int
+    watch: Watch
+    """Of the time that its attempts take."""
+
+
 class Undertaking:
-    """An item, and what its attempts have come to so far."""
+    """An item, the worker that has it, and what its attempts have come to so far."""
 
-    __slots__ = ("_read", "_total", "_written", "attempt", "cooldowns", "failed", "item", "seconds")
+    __slots__ = ("_read", "_total", "_written", "attempt", "cooldowns", "failed", "item", "seconds", "worker")
 
-    def __init__(self, item: LLMWorkItem) -> None:
+    def __init__(self, item: LLMWorkItem, worker: Worker) -> None:
         self.item = item
+        self.worker = worker
         self.attempt = 1
         """The one that is made now, or comes next."""
         self.cooldowns = 0
@@ -65,6 +78,17 @@ def _words(exception: BaseException) -> str:
         return str(exception)
     except Exception:  # noqa: BLE001  (somebody's exception cannot say what it is; the item failed all the same)
         return "no message"
+
+
+def in_place_of(failure: WorkItemResult, supplied: WorkItemResult) -> WorkItemResult:
+    """Return the result that was supplied for a failure; what it says nothing about is the failure's."""
+    return replace(
+        supplied,
+        context=failure.context if supplied.context is None else supplied.context,
+        token_usage=supplied.token_usage if any(supplied.token_usage.values()) else failure.token_usage,
+        attempts=supplied.attempts or failure.attempts,
+        seconds=supplied.seconds or failure.seconds,
+    )
 
 
 def skipped(item: LLMWorkItem) -> WorkItemResult:
