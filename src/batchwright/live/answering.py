@@ -63,12 +63,13 @@ class LiveEngine:
     ) -> None:
         self._config = config or ProcessorConfig()
         self._providers = tuple(providers)
-        self._limiter = limiter or RateLimiter()
         self._labelling = Labelling(observers) if observers else None
         self._on_quota = on_quota
         self._on_progress = on_progress
         self._desk = Desk(
-            ProviderChain(providers, on_change=on_provider_change), limiter=self._limiter, prices=PriceBook(prices)
+            ProviderChain(providers, on_change=on_provider_change),
+            limiter=limiter or RateLimiter(),
+            prices=PriceBook(prices),
         )
         workers = self._config.max_workers
         for provider in providers:
@@ -88,7 +89,7 @@ class LiveEngine:
         next_report = tally.began
         self._desk.prices.cost(Usage(), self._desk.chain.current.name, "")  # reads the lists before anybody waits
         observers = () if self._labelling is None else (self._labelling,)
-        processor = ParallelBatchProcessor(self._config, observers=observers, limiter=self._limiter)
+        processor = ParallelBatchProcessor(self._config, observers=observers, limiter=self._desk)
         async with aclosing(processor.stream(self._items(asks))) as outcomes:
             async for outcome in outcomes:
                 call: Call = outcome.context

@@ -49,7 +49,10 @@ class Answered:
 
 
 class Desk:
-    """What the asks of one engine share. `over` is the error that ends the run, once there is one."""
+    """What the asks of one engine share; towards the pool, it is the limiter.
+
+    `over` is the error that ended the run, once there is one.
+    """
 
     def __init__(self, chain: ProviderChain, *, limiter: Limiter, prices: PriceBook) -> None:
         self.chain = chain
@@ -62,8 +65,21 @@ class Desk:
     def whom(self) -> Provider:
         """Return the provider to ask. Raises the error that ended the run."""
         if self.over is not None:
-            raise self.over
+            raise self.over.with_traceback(None)  # else it would grow with every request that is told
         return self.chain.current
+
+    async def acquire(self, tokens: int) -> None:
+        """Wait for a turn at the limiter, unless nobody is asked any more."""
+        if self.over is None:
+            await self.limiter.acquire(tokens)
+
+    def settle(self, estimated: int, used: int) -> None:
+        """Pass on to the limiter what a request has used."""
+        self.limiter.settle(estimated, used)
+
+    def paused(self, seconds: float, consecutive: int) -> None:
+        """Pass on to the limiter that everybody paused."""
+        self.limiter.paused(seconds, consecutive)
 
     def estimate(self, request: Request) -> int:
         """Return the tokens that a request may use; 0 where nobody limits them."""
@@ -100,7 +116,7 @@ class Desk:
         if self.over is None:
             self.over = error
         if isinstance(self.limiter, RateLimiter):
-            self.limiter.lift()
+            self.limiter.release()
 
 
 @dataclass(slots=True, eq=False)
@@ -114,6 +130,8 @@ class Call:
     cost: Decimal | None = field(default_factory=Decimal)
     result: Result | None = None
     """Of the last attempt, where it had one."""
+    asked: int = 0
+    """How often somebody was asked."""
 
     async def __call__(self, _attempt: int, _timeout: float) -> tuple[Result, Mapping[str, int]]:
         """Ask, passing on from provider to provider while one after the other has used up its quota.
@@ -132,6 +150,7 @@ class Call:
                 raise
 
     async def _asked(self, provider: Provider) -> tuple[Result, Mapping[str, int]]:
+        self.asked += 1
         try:
             result = await provider.complete(self._request_for(provider))
         finally:
@@ -158,7 +177,7 @@ class Call:
 
     def _add(self, result: Result, provider: Provider) -> None:
         self.result = result
-        if result.usage == _NOTHING:
+        if not result.usage.total_tokens:
             return
         self.usage = result.usage if self.usage is _NOTHING else self.usage + result.usage
         if self.cost is not None:  # each attempt is priced by itself: tiers are by request
@@ -177,7 +196,7 @@ class Call:
             ask=self.ask,
             result=result,
             usage=self.usage,
-            attempts=outcome.attempts,
+            attempts=min(outcome.attempts, self.asked),
             seconds=outcome.seconds,
             provider_name=self.provider.name,
             model=result.model or self.asked_model,

@@ -33,6 +33,8 @@ class Labelling:
         call = self._calls.pop(item_id, None) if over else self._calls.get(item_id)
         if call is not None:
             data = {**data, **_of(call, over=over)}
+            if not call.asked and over:
+                data["attempts"] = 0  # the run had ended: nobody was asked
         for observer in self._observers:
             heard = observer.on_event(event, dict(data))
             if inspect.isawaitable(heard):

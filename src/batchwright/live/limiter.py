@@ -67,12 +67,11 @@ class RateLimiter:
         self._tokens = _Limit(tokens_per_minute, burst_seconds)
         self._queue: deque[_Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._lifted = False
 
     @property
     def limited(self) -> bool:
         """Whether anything is limited at this moment."""
-        return not self._lifted and (self._requests.per_minute is not None or self._tokens.per_minute is not None)
+        return self._requests.per_minute is not None or self._tokens.per_minute is not None
 
     @property
     def requests_per_minute(self) -> float | None:
@@ -131,9 +130,8 @@ class RateLimiter:
         if self._queue:
             self._serve(loop)
 
-    def lift(self) -> None:
-        """Let everybody pass, now and from now on: nothing is asked any more that could be too much."""
-        self._lifted = True
+    def release(self) -> None:
+        """Let everybody go who waits at this moment, without taking anything: they will not ask."""
         while self._queue:
             waiter = self._queue.popleft()
             if not waiter.turn.cancelled():

@@ -30,6 +30,7 @@ class PrometheusObserver:
         self._provider_name = provider_name
         self._model = model
         self._series = _series_of(registry)
+        self._counted: dict[tuple[str, str], _Counted] = {}
         self._busy: set[int] = set()
         self._pausing: int | None = None
 
@@ -71,17 +72,21 @@ class PrometheusObserver:
             self._series.cooling.dec()
 
     def _count(self, data: Mapping[str, Any], *, failed: bool) -> None:
-        series = self._series
         who = (data.get("provider_name") or self._provider_name, data.get("model") or self._model)
-        series.items.labels(*who, "failed" if failed else "succeeded").inc()
+        counted = self._counted.get(who)
+        if counted is None:
+            counted = self._counted[who] = _Counted(self._series, who)
         if failed:
-            series.errors.labels(*who, str(data.get("error_type", "unknown"))).inc()
+            counted.failed.inc()
+            self._series.errors.labels(*who, str(data.get("error_type", "unknown"))).inc()
+        else:
+            counted.succeeded.inc()
         if data.get("attempts"):  # else nobody was asked
-            series.seconds.labels(*who).observe(data.get("duration", 0.0))
-        for kind in ("input", "output"):
-            series.tokens.labels(*who, kind).inc(data.get(f"{kind}_tokens") or 0)
+            counted.seconds.observe(data.get("duration", 0.0))
+        counted.read.inc(data.get("input_tokens") or 0)
+        counted.written.inc(data.get("output_tokens") or 0)
         if data.get("cost"):
-            series.dollars.labels(*who).inc(float(data["cost"]))
+            counted.dollars.inc(float(data["cost"]))
 
 
 class _Series:
@@ -112,6 +117,18 @@ class _Series:
             buckets=_SECOND_BUCKETS,
             registry=registry,
         )
+
+
+class _Counted:
+    """What is counted of one provider's model, looked up once: to find a series costs more than to count."""
+
+    def __init__(self, series: _Series, who: tuple[str, str]) -> None:
+        self.succeeded = series.items.labels(*who, "succeeded")
+        self.failed = series.items.labels(*who, "failed")
+        self.read = series.tokens.labels(*who, "input")
+        self.written = series.tokens.labels(*who, "output")
+        self.dollars = series.dollars.labels(*who)
+        self.seconds = series.seconds.labels(*who)
 
 
 _known: "WeakKeyDictionary[CollectorRegistry, _Series]" = WeakKeyDictionary()

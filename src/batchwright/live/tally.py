@@ -42,20 +42,39 @@ class Tally:
     total: int | None = None
     done: int = 0
     failed: int = 0
-    usage: Usage = field(default_factory=Usage)
     cost: Decimal = Decimal(0)
     unpriced: int = 0
+    _input: int = 0
+    _output: int = 0
+    _cached: int = 0
+    _cache_write: int = 0
+    _reasoning: int = 0
     _samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
 
     def add(self, usage: Usage, cost: Decimal | None, *, succeeded: bool) -> None:
         """Count one request that is over."""
         self.done += 1
         self.failed += not succeeded
-        self.usage += usage
+        self._input += usage.input_tokens
+        self._output += usage.output_tokens
+        self._cached += usage.cached_tokens
+        self._cache_write += usage.cache_write_tokens
+        self._reasoning += usage.reasoning_tokens
         if cost is None:
             self.unpriced += 1
         else:
             self.cost += cost
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens so far; kept as numbers, for a new sum an answer costs more than all else here."""
+        return Usage(
+            input_tokens=self._input,
+            output_tokens=self._output,
+            cached_tokens=self._cached,
+            cache_write_tokens=self._cache_write,
+            reasoning_tokens=self._reasoning,
+        )
 
     def report(self, now: float, *, over: bool = False) -> Progress:
         """Return how far the run is."""
