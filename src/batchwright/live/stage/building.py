@@ -2,11 +2,13 @@
 
 import inspect
 import itertools
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import batchwright
 from batchwright.errors import ConfigurationError
 from batchwright.live.stage.nouns import LLMBatchConfig, LLMRequest
 from batchwright.live.stage.reading import Reading
@@ -20,6 +22,8 @@ EXTRA = "extra_data"
 """Where in `metadata` the second value of a builder's pair is found."""
 
 _PAIR = 2
+_NOT_THEIRS = (str(Path(batchwright.__file__).parent), str(Path(traceback.__file__).parent))
+"""Our own code, and Python's."""
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -156,10 +160,9 @@ class Preparing:
 
 
 def told(exc: BaseException) -> str:
-    """Return an exception in a line, with the place in the code that raised it."""
-    trace = exc.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
-    text = str(exc)
+    """Return an exception in a line, with the last place in the caller's own code that it came through."""
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(exc.__traceback__)]
+    own = [place for place in places if not place[0].startswith(_NOT_THEIRS) and "site-packages" not in place[0]]
+    where = "".join(f" ({Path(file).name}:{line})" for file, line in (own or places)[-1:])
+    text = " ".join(str(exc).split())
     return f"{type(exc).__name__}: {text}{where}" if text else f"{type(exc).__name__}{where}"

@@ -49,12 +49,13 @@ class StageCount:
 
     def stats(self, now: float) -> StageStats:
         """Return the figures so far."""
+        so_far = self.progress(now)
         return StageStats(
             completed=self.completed,
             failed=self.failed,
             skipped=self.skipped,
-            total_cost_usd=None if self._tally.unpriced else float(self._tally.cost),
-            total_tokens=self._tally.usage.total_tokens,
+            total_cost_usd=None if so_far.unpriced else float(so_far.cost),
+            total_tokens=so_far.usage.total_tokens,
             elapsed_seconds=now - self.began,
         )
 

@@ -83,10 +83,12 @@ class Handling:
 def to_result(prepared: Prepared, answered: Answered) -> LLMResult:
     """Return what became of a page, in the stage's words."""
     result, reading = answered.result, prepared.reading
-    failure = result.failure
-    error = failure.message if failure is not None else None
-    if error is None and reading is not None:
-        error = reading.error
+    if result.failure is not None:
+        error: str | None = result.failure.message
+        if reading is not None and reading.error != error:
+            reading = None  # of an earlier attempt
+    else:
+        error = reading.error if reading is not None else None
     return LLMResult(
         request=prepared.request,
         success=result.succeeded and error is None,

@@ -1,9 +1,10 @@
 import functools
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from batchwright import Checkpoint, LLMBatchConfig, LLMRequest
-from batchwright.live.stage.building import NotBuilt, Prepared, Preparing, Skipped, bind
+from batchwright.live.stage.building import NotBuilt, Prepared, Preparing, Skipped, bind, told
 
 GIVEN = {"storage": "S", "total_pages": 9}
 OFFERED = {"model": "openai/m", "logger": "L"}
@@ -143,3 +144,17 @@ def test_a_page_that_a_checkpoint_cannot_keep_is_never_asked_about(tmp_path):
     checkpoint = Checkpoint(tmp_path / "c")
     outcome = prepare(lambda page: 1 / 0, page=object(), is_completed=checkpoint.is_completed)
     assert "a page is a number, a text or a path" in outcome.error
+
+
+def test_an_error_is_told_in_a_line_with_the_last_place_in_the_callers_own_code():
+    class Label(BaseModel):
+        label: str
+
+    def handler():
+        return Label(label=7)  # raised inside pydantic
+
+    with pytest.raises(ValidationError) as caught:
+        handler()
+    line = told(caught.value)
+    assert line.startswith("ValidationError: 1 validation error for Label label Input should be a valid string")
+    assert line.endswith(f"(test_building.py:{handler.__code__.co_firstlineno + 1})")

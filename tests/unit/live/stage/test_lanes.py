@@ -111,6 +111,12 @@ def test_an_error_that_passes_is_asked_again():
     assert (result.success, result.attempts) == (True, 2)
 
 
+def test_the_text_of_an_earlier_attempt_is_not_the_text_of_a_failure():
+    model = Model("prose", *[LLMServerError("overloaded")] * 2)
+    (result,) = results([prepared(1, response_format=JSON)], model)
+    assert (result.error, result.text, result.attempts) == ("overloaded", None, 3)
+
+
 def test_what_is_not_asked_about_is_passed_on():
     outcomes = [Skipped(1), NotBuilt(2, "no scan"), prepared(3)]
     told = events(outcomes, open_provider=lambda _route: Model("answer"))

@@ -219,6 +219,10 @@ def test_not_more_than_a_few_requests_are_ready_at_a_time(run, make_processor, b
     assert most < 25
 
 
+def test_the_number_of_workers_may_be_left_to_the_provider(run, make_processor):
+    assert run(range(30), processor=make_processor(max_workers="auto"))[0].completed == 30
+
+
 # What is left for a second run
 
 
