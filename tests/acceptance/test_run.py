@@ -272,3 +272,54 @@ def test_a_terminal_shows_a_bar_on_stderr_and_the_results_stay_on_stdout(workspa
     assert "tokens, $" in done.stdout
     assert "\x1b" not in shown.read_text(encoding="utf-8")
     assert "Saved results: 30" in shown.read_text(encoding="utf-8")
+
+
+def left_open(workspace):
+    """A job whose every second request failed on the vendor's side."""
+    workspace.emulator.behave(fail_every=2)
+    workspace.run("batch-create", "--provider", "openai", check=0)
+    workspace.run("batch-watch", check=3)
+    return workspace.only_job["job_id"]
+
+
+def test_what_a_job_left_open_is_answered_at_once_for_a_price_that_is_told_first(workspace, emulator):
+    job = left_open(workspace)
+    done = workspace.run("batch-retry", "--job-names", job, "--live", check=0)
+    price, *rest = done.stdout.splitlines()
+    assert price.startswith("2 request(s) about 11 issues to openai, ")
+    assert "at the live price: $" in price
+    assert "Saved results: 11" in "\n".join(rest)
+    assert emulator.stats("openai")["live"] == 2
+    assert workspace.only_job["status"] == "completed"
+    assert workspace.wrong_rows() == []
+    again = workspace.run("batch-retry", "--all", "--live", check=0)
+    assert "No jobs with unanswered items" in again.stderr
+
+
+def test_two_jobs_that_left_the_same_open_are_asked_once(workspace, emulator):
+    left_open(workspace)
+    emulator.behave(fail_every=1)
+    workspace.run("batch-retry", "--all", check=0)
+    workspace.run("batch-watch", check=3)
+    assert [job["status"] for job in workspace.jobs.values()] == ["failed", "failed"]
+    workspace.run("batch-retry", "--all", "--live", check=0)
+    assert emulator.stats("openai")["live"] == 2
+    assert [job["status"] for job in workspace.jobs.values()] == ["completed", "completed"]
+
+
+def test_on_a_terminal_the_price_is_told_and_leave_is_asked(workspace, emulator):
+    left_open(workspace)
+    python = f"{workspace.environment()['PATH'].split(':')[0]}/python"
+    done = subprocess.run(
+        ["script", "-qec", f"{python} -m batchwright batch-retry --all --live", "/dev/null"],
+        cwd=workspace.folder,
+        env=workspace.environment({"TERM": "xterm", "COLUMNS": "120"}),
+        input="n\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "at the live price: $" in done.stdout
+    assert "Ask? [y/N]" in done.stdout
+    assert emulator.stats("openai")["live"] == 0

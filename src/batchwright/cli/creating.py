@@ -1,6 +1,6 @@
 """The steps of `batch-create`; `demo` takes them as well."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +15,8 @@ from batchwright.providers.base import Provider
 from batchwright.sources.names import select
 from batchwright.tasks.base import Task
 from batchwright.tasks.claims import DocumentClaims
-from batchwright.tasks.planning import DocumentKey, key_of
-from batchwright.tasks.remaining import Planned, what_is_left
+from batchwright.tasks.planning import DocumentKey, key_of, pending_items
+from batchwright.tasks.remaining import Planned, answered_items, what_is_left
 
 PLACEHOLDER_JOB_ID = "job-000000000000"
 """Stands for a job's id where nothing is made, so that two dry runs print the same."""
@@ -92,6 +92,18 @@ def _is_included(record: JobRecord, choice: Choice, selected: set[DocumentKey] |
     if choice.limit is not None or record.provider_name != choice.provider_name:
         return False
     return selected is None or all((batch.group, batch.document) in selected for batch in record.batches)
+
+
+def settled_items(workbench: Workbench, about: Collection[DocumentKey], task: Task) -> dict[DocumentKey, set[int]]:
+    """Return the items of each of the documents that are answered or in a live job. Raises `InputError`."""
+    settled: dict[DocumentKey, set[int]] = {key: set() for key in about}
+    for key, items in pending_items(workbench.store.load()).items():
+        if key in settled:
+            settled[key] |= items
+    for document in task.documents():
+        if key_of(document) in settled:
+            settled[key_of(document)] |= answered_items(task, document)
+    return settled
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import click
 
 from batchwright.batch.retries import MAX_RETRIES, Left
 from batchwright.batch.retrying import Retrying, RetryWish
-from batchwright.cli.creating import assembly_for, left_behind
+from batchwright.cli.creating import assembly_for, left_behind, settled_items
 from batchwright.cli.exits import ExitCode
 from batchwright.cli.options import GuideCommand, ManyValued
 from batchwright.cli.output import data, talk
@@ -14,8 +14,6 @@ from batchwright.cli.sending import send, summarise, verdict
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.job import JobRecord, JobStatus, status_of
 from batchwright.tasks.base import Task
-from batchwright.tasks.planning import DocumentKey, key_of, pending_items
-from batchwright.tasks.remaining import answered_items
 
 
 @click.command("batch-retry", cls=GuideCommand)
@@ -30,6 +28,8 @@ from batchwright.tasks.remaining import answered_items
 )
 @click.option("--include-invalid", is_flag=True, help="Also requests that the provider called invalid or blocked.")
 @click.option("--repair", is_flag=True, help="Tell the model what was wrong with an answer that could not be used.")
+@click.option("--live", is_flag=True, help="Ask now, at the live price, which is told first.")
+@click.option("-y", "--yes", is_flag=True, help="With --live: do not ask first.")
 @with_workbench
 def command(
     workbench: Workbench,
@@ -39,8 +39,10 @@ def command(
     max_retries: int,
     include_invalid: bool,
     repair: bool,
+    live: bool,
+    yes: bool,
 ) -> int:
-    """Ask again what collected jobs left unanswered, in new jobs with only those requests.
+    """Ask again what collected jobs left unanswered, in new jobs with only those requests, or now.
 
     Requests that would fail again unchanged are left out and named; exit 3 says that there were some.
 
@@ -48,6 +50,7 @@ def command(
     Examples:
       batchwright batch-retry --all
       batchwright batch-retry --job-names job-01kb2c --repair
+      batchwright batch-retry --all --live
     """  # noqa: D301  (\b keeps click from wrapping the examples)
     if not (job_names or everything):
         raise click.UsageError("No jobs specified. Use --all, or --job-names with names from: batchwright batch-list")
@@ -59,6 +62,10 @@ def command(
     wish = RetryWish(max_retries=max_retries, include_invalid=include_invalid, repair=repair)
     engine = workbench.engine()
     task = engine.task_of(parents[0].task)
+    if live:
+        from batchwright.cli.live_retry import retry_live  # noqa: PLC0415  (the live engine is slow to import)
+
+        return retry_live(workbench, parents, task, wish, yes=yes)
     waiting = left_behind(workbench)
     jobs, left = _plan(workbench, parents, task, wish)
     sent = send(engine, [*waiting, *jobs], task)
@@ -83,20 +90,10 @@ def _plan(
                 assembly=assembly_for(workbench, task, provider, batch_size=parent.batch_size, parent=parent),
                 folders=workbench.folders,
                 wish=wish,
-                settled=_settled(workbench, parent, task),
+                settled=settled_items(workbench, {(batch.group, batch.document) for batch in parent.batches}, task),
             )
             written = list(retrying.write_jobs())
             workbench.remember(written)
             jobs.extend(written)
             left.extend(retrying.left)
     return jobs, left
-
-
-def _settled(workbench: Workbench, parent: JobRecord, task: Task) -> dict[DocumentKey, set[int]]:
-    """Return the items of the parent's documents that are answered or in a live job."""
-    about = {(batch.group, batch.document) for batch in parent.batches}
-    settled = {key: set(items) for key, items in pending_items(workbench.store.load()).items() if key in about}
-    for document in task.documents():
-        if key_of(document) in about:
-            settled.setdefault(key_of(document), set()).update(answered_items(task, document))
-    return settled
