@@ -16,7 +16,7 @@ from batchwright.config import EMULATOR_PREFIXES, KEY_VARIABLES
 from batchwright.emulator import RunningEmulator, Scenario, verdict
 from batchwright.emulator.faults import parse_fault
 from batchwright.emulator.vendor import Vendor
-from batchwright.job import JobRecord, JobStatus, status_of
+from batchwright.job import JobRecord, JobState, JobStatus, status_of
 from batchwright.providers import registry
 from batchwright.testing import FakeClock
 from batchwright.tracking.json_file import JsonFileJobStore
@@ -167,6 +167,9 @@ class Desk:
 
     def _do_as_told(self):
         failed = [record for record in self.records if status_of(record) is JobStatus.FAILED]
+        for record in failed:
+            if record.state is JobState.SUBMITTING:
+                self._look_in_the_console(record)
         commands = {command for record in failed for command in self.commands_in(record.error_message)}
         if "batch-cancel" in commands:
             dropped = [record.job_id for record in failed if "batch-cancel" in record.error_message]
@@ -180,6 +183,13 @@ class Desk:
                     asked = {item for batch in record.batches for item in batch.item_ids}
                     self.excused.update(asked - answered)
             self.create()
+
+    def _look_in_the_console(self, record):
+        """Say which of the provider's jobs is the unresolved one, or that there is none."""
+        world, mark = self.emulator.world, f"{record.tag}-".encode()
+        shown = [job.id for job in world.store.jobs(Vendor(self.provider))]
+        ours = [name for name in shown if any(mark in line for _, _, line in world.requests_of(name))]
+        self.run("batch-reconcile", "--job-names", record.job_id, *(["--adopt", *ours] if ours else ["--absent"]))
 
     def paid_wrongly(self):
         """Issues that were asked in more answered requests than one, and one more for each job that lost its answer.

@@ -30,6 +30,7 @@ class Outcome(StrEnum):
     WAITS = "waits"
     PLANNED = "planned"
     UNRESOLVED = "unresolved"
+    LEFT = "left to you"
     OPEN = "open"
     ENDED_EARLY = "ended early"
     LOST = "lost"
@@ -58,8 +59,12 @@ _SAYS = {
         ({0, 3}, 124),
     ),
     Outcome.UNRESOLVED: (
-        "the create got no answer: the job is looked for, and sent again only when it is proven absent",
+        "the create got no answer: the job is looked for, and sent again only when it cannot run any more",
         ({3}, 124),
+    ),
+    Outcome.LEFT: (
+        "the same, and the provider may run it at any time: it is looked for, and only you can say that there is none",
+        ({3}, 3),
     ),
     Outcome.OPEN: (
         "what has no usable answer is named and stays open; `batch-create` or `batch-retry` asks only that again",
@@ -83,7 +88,8 @@ O = Outcome  # noqa: E741  (the tables are read as tables)
 _READS = {"get": O.PENDING, "list": O.UNRESOLVED, "download": O.PENDING, "cancel": O.GOES_ON}
 _CUT = {"upload": O.PLANNED, "create": O.RECOVERED, **_READS, "cancel": O.ENDED_EARLY}
 _TOLD = {"upload": O.PLANNED, "create": O.PLANNED, **_READS}
-_IN_THE_DARK = {"upload": O.PLANNED, "create": O.UNRESOLVED, **_READS}
+_UNKNOWN = {"openai": O.UNRESOLVED, "anthropic": O.LEFT, "gemini": O.UNRESOLVED}
+_IN_THE_DARK = {"upload": O.PLANNED, "create": _UNKNOWN, **_READS}
 
 LOST_CREATE = {"name": "drop_after", "on": "create", "times": 1}
 """The provider's list is asked for only when the answer to a create was lost."""
@@ -106,14 +112,14 @@ CALLS = {
     "unavailable": _TOLD,
     "overloaded": _TOLD,
     "gateway_error": _IN_THE_DARK,
-    "gateway_error,status=503": {"create": O.UNRESOLVED},
-    "gateway_error,status=504": {"create": O.UNRESOLVED},
+    "gateway_error,status=503": {"create": _UNKNOWN},
+    "gateway_error,status=504": {"create": _UNKNOWN},
     "gateway_error,committed=true": {"create": O.RECOVERED},
     "too_large": {"upload": O.REFUSED, "create": O.REFUSED},
     "credit_exhausted": {"create": O.STOPPED},
     "not_found": {"get": O.LOST, "download": O.LOST, "cancel": O.GOES_ON},
 }
-"""By the call that is struck, each time; the same at every provider that has the call."""
+"""By the call that is struck, each time; one outcome, or one by provider."""
 
 JOBS = {
     "late_create": O.RECOVERED,
@@ -156,7 +162,9 @@ JOBS = {
 }
 """Of faults that a job keeps; one outcome, or one by provider."""
 
-ONCE = {"credit_exhausted,on=create": O.STOPPED}
+ONCE = {"credit_exhausted,on=create": O.STOPPED} | {
+    f"{flag},on=create": _UNKNOWN for flag, outcomes in CALLS.items() if outcomes.get("create") is _UNKNOWN
+}
 """What comes of a call that fails once, where that is not `recovered`; a cancel is not tried again."""
 
 
@@ -195,7 +203,7 @@ def by_provider(outcome):
 
 
 CALL_CELLS = [
-    (f"{flag},on={call}", provider, outcome)
+    (f"{flag},on={call}", provider, by_provider(outcome)[provider])
     for flag, outcomes in CALLS.items()
     for call, outcome in outcomes.items()
     for provider in providers_of(f"{flag},on={call}")
@@ -206,7 +214,9 @@ JOB_CELLS = [
     for provider in providers_of(flag)
 ]
 ONCE_CELLS = [
-    (flag, provider, ONCE.get(flag, O.RECOVERED)) for flag, provider, _ in CALL_CELLS if not flag.endswith("on=cancel")
+    (flag, provider, by_provider(ONCE.get(flag, O.RECOVERED))[provider])
+    for flag, provider, _ in CALL_CELLS
+    if not flag.endswith("on=cancel")
 ]
 
 
@@ -223,7 +233,8 @@ def outcome_of(desk):
         O.MENDED: desk.complete and "was repaired" in desk.said,
         O.RECOVERED: desk.complete,
         O.STOPPED: any(ran.code == ExitCode.ACCOUNT for ran in desk.ran),
-        O.UNRESOLVED: JobState.SUBMITTING in states,
+        O.UNRESOLVED: JobState.SUBMITTING in states and pending,
+        O.LEFT: JobState.SUBMITTING in states,
         O.PLANNED: JobState.PLANNED in states and pending,
         O.BY_HAND: JobState.PLANNED in states,
         O.LOST: JobState.LOST in states,
@@ -294,6 +305,27 @@ def test_a_longer_grace_outlasts_a_longer_lag(name, provider, open_desk):
     assert desk.paid_wrongly() == {}
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("name", ["late_create", "list_lag"])
+def test_beyond_the_grace_a_job_is_looked_for_and_not_sent_again(name, provider, open_desk):
+    desk = open_desk(provider)
+    desk.strike(*([LOST_CREATE] if name == "list_lag" else []), {"name": name, "seconds": 1800})
+    desk.create()
+    desk.strike()
+    desk.watch(10, 1)
+    assert outcome_of(desk) is _UNKNOWN[provider], desk.said
+    desk.clock.advance(1800)
+    desk.fetch()
+    assert [len(record.attempts) for record in desk.records] == [1], desk.said
+    taken = desk.records[0].job_name is not None
+    # Where its input could be deleted, a create that comes late makes no job to be found.
+    assert taken == (name == "list_lag" or provider == "anthropic"), desk.said
+    desk.bring_home()
+    assert desk.complete, desk.said
+    assert desk.paid_wrongly() == {}, desk.said
+    assert len(desk.emulator.world.store.all_jobs(Vendor(provider))) == 1
+
+
 def test_every_fault_has_its_place_in_the_tables():
     calls = {(form_of(flag)["name"], call) for flag, outcomes in CALLS.items() for call in outcomes}
     assert calls == {
@@ -319,12 +351,12 @@ def test_every_fault_has_its_place_in_the_tables():
 _INTRO = """\
 Everything below is tried at every provider it can happen to, with the faults of the [emulator](emulator.md#faults).
 This is what you see as long as the fault lasts. When it is over, the commands that the messages name bring every
-answer home. No request is paid for twice unless its answer cannot be had any more, or the provider creates or lists a
-job later than the grace (`BATCHWRIGHT_GRACE`) after it was asked.
+answer home. No request is paid for twice unless its answer cannot be had any more.
 """
 _ON_CALLS = """\
-When a call fails every time. It is the same at every provider that has the call: Anthropic has no upload. A call that
-fails only once is `recovered`, save that trouble with the account stops the run, and that a cancel is not tried again.
+When a call fails every time. Anthropic has no upload. A call that fails only once is `recovered`, but for three:
+trouble with the account stops the run, a cancel is not tried again, and a create that got no answer is not sent again
+just because a list does not show it.
 """
 _ON_JOBS = "When the job, its results or an answer goes wrong:"
 
@@ -353,6 +385,15 @@ def written(flag):
     return f"`{', '.join([name, *pairs])}`: {says}{whom}"
 
 
+def cell(outcome):
+    """An outcome; where one provider has another than the rest, both."""
+    if not isinstance(outcome, dict):
+        return outcome
+    usual = max(outcome.values(), key=list(outcome.values()).count)
+    others = [f"{PROVIDERS[name]}: {other}" for name, other in outcome.items() if other is not usual]
+    return "; ".join([usual, *others])
+
+
 def table(head, rows):
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
@@ -360,9 +401,9 @@ def table(head, rows):
 
 def generated():
     calls = [str(call) for call in Operation if call is not Operation.LIVE]
-    seen = set(_outcomes_of(CALLS)) | set(_outcomes_of(JOBS))
+    seen = {outcome for outcomes in (*CALLS.values(), JOBS) for outcome in _outcomes_of(outcomes)}
     legend = "".join(f"- **{outcome}**: {outcome.says}\n" for outcome in Outcome if outcome in seen)
-    on_calls = [[written(flag), *(outcomes.get(call, "") for call in calls)] for flag, outcomes in CALLS.items()]
+    on_calls = [[written(flag), *(cell(outcomes.get(call, "")) for call in calls)] for flag, outcomes in CALLS.items()]
     on_jobs = [
         [
             written(flag),

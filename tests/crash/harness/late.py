@@ -20,8 +20,14 @@ CASES = {
     "late_create": [{"name": "late_create", "seconds": LAG_S}],
     # Both jobs are there at once, and listed only while they are being looked for.
     "list_lag": [{"name": "drop_after", "on": ["create"]}, {"name": "list_lag", "seconds": LAG_S}],
+    # The same, and they are looked for many times over far longer than the grace before they can be seen.
+    "late_create_beyond": [{"name": "late_create", "seconds": LAG_S}],
+    "list_lag_beyond": [{"name": "drop_after", "on": ["create"]}, {"name": "list_lag", "seconds": LAG_S}],
     # One answer is lost, one is not; neither job is listed for far longer than the grace.
-    "list_lag_beyond": [{"name": "drop_after", "on": ["create"], "times": 1}, {"name": "list_lag", "seconds": LAG_S}],
+    "list_lag_with_a_witness_beyond": [
+        {"name": "drop_after", "on": ["create"], "times": 1},
+        {"name": "list_lag", "seconds": LAG_S},
+    ],
 }
 
 
@@ -50,6 +56,7 @@ def lose(place, case):
     place.forked(lambda: call(LOOK if case.endswith("_beyond") else ["batch-fetch", "--check-all-pending"]) and 0)
     waited = states(place)
     place.let_time_pass()
+    say_what_the_console_shows(place)
     restarts = place.finish()
     return {
         "provider": place.work.provider,
@@ -60,6 +67,15 @@ def lose(place, case):
         "attempts": sorted(len(job["attempts"]) for job in place.tracked().values()),
         "violations": list(place.violations()),
     }
+
+
+def say_what_the_console_shows(place):
+    """Say that the unresolved jobs do not exist, once the provider has refused their late creates."""
+    if place.emulator.stats(place.work.provider)["creates"] == 0:
+        place.emulator.ask("DELETE", "faults")
+        for job_id in place.tracked():
+            words = ["batch-reconcile", "--job-names", job_id, "--absent"]
+            place.forked(lambda words=words: call(words) and 0)
 
 
 def states(place):
