@@ -1,5 +1,6 @@
 """What is done about each page when it is over: logged, handled, marked, counted."""
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -52,7 +53,10 @@ class Handling:
         result = to_result(prepared, answered)
         self._keep(prepared, result)
         try:
-            self._handler(result)
+            returned = self._handler(result)
+            if inspect.iscoroutine(returned):  # nothing was handled: it only began
+                returned.close()
+                raise TypeError("it is asynchronous; a stage calls plain functions")  # noqa: TRY301
         except Exception as exc:  # noqa: BLE001  (the caller's code: whatever it raises fails this page alone)
             _log.debug("a result handler failed", exc_info=exc, extra={"event": "stage.handler_failed"})
             self._fail(f"page {prepared.page}: the result handler failed: {told(exc)}", answered)

@@ -48,7 +48,7 @@ class LLMBatchConfig:
     mark_completed: bool = True
     """Whether a page counts as completed once its handler has returned; False leaves the checkpoint to the handler."""
     show_progress: bool = True
-    """A bar on a terminal and in a notebook, a line a minute elsewhere."""
+    """A bar on a terminal, a line a minute elsewhere."""
 
     def __post_init__(self) -> None:
         if self.max_workers != "auto":

@@ -1,5 +1,6 @@
 """The stage processor: pages in, one model call each, results handled as they come."""
 
+import inspect
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -68,6 +69,9 @@ class LLMBatchProcessor:
         **kwargs: Any,
     ) -> StageStats:
         """Ask about every page; see `batch_process_with_preparation`."""
+        for name, function in (("request_builder", request_builder), ("result_handler", result_handler)):
+            if inspect.iscoroutinefunction(function):
+                raise TypeError(f"{name} is asynchronous; a stage calls plain functions")
         logger = logger if logger is not None else self.logger
         offered = {"model": self.config.model, "logger": logger, "stage_name": stage_name}
         builder = bind(request_builder, kwargs, offered)
@@ -130,7 +134,8 @@ def batch_process_with_preparation(
     those. Builders run in threads; the handler runs here, for one result at a time. An exception in either fails its
     page, is logged, and the rest goes on. What ends the stage is raised, after what was in flight is handled:
     `LLMQuotaError`, `LLMProviderConfigurationError` (no key, or refused), whatever `pages` raises. Run it again with
-    the same checkpoint to go on. Raises `TypeError` for arguments that do not fit the builder.
+    the same checkpoint to go on. Raises `TypeError` for arguments that do not fit the builder, and for
+    asynchronous functions.
     """
     if "max_workers" in kwargs:
         raise TypeError(_MAX_WORKERS)

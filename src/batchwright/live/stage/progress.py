@@ -1,4 +1,4 @@
-"""How far a stage is: bars on a terminal and in a notebook, a line now and then elsewhere. All of it on stderr."""
+"""How far a stage is: bars on a terminal, a line now and then elsewhere. All of it on stderr."""
 
 import sys
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def _bars() -> "Bars | None":
     from rich.progress import Progress as Bars  # noqa: PLC0415
 
     console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
+    if not console.is_terminal:
         return None
     return Bars(
         TextColumn("{task.description}", markup=False),

@@ -190,6 +190,27 @@ def test_a_stray_max_workers_gets_the_guides_explanation(run):
         run([1], max_workers=10)
 
 
+async def asynchronous(page):
+    return page
+
+
+def test_an_asynchronous_function_is_refused_before_it_can_mark_a_page_unhandled(run):
+    with pytest.raises(TypeError, match="result_handler is asynchronous"):
+        run([1], handler=asynchronous)
+    with pytest.raises(TypeError, match="request_builder is asynchronous"):
+        run([1], asynchronous)
+    assert run([1], handler=lambda result: asynchronous(result))[0].failed == 1
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-5.4-mini", "google/gemini-2.5-flash", "anthropic/claude-haiku-4-5"])
+def test_every_provider_takes_pictures_and_pdfs(run, make_processor, builder, png, model):
+    def build(page_num, model):
+        return replace(builder(page_num, model), images=[png, b"%PDF-1.7"])
+
+    _, results = run([1], build, processor=make_processor(model=model))
+    assert [result.text for result in results] == ["page 1"]
+
+
 def test_arguments_reach_the_builder_and_those_it_does_not_take_are_named(run, builder, caplog):
     def build(page_num, model, storage):
         return builder(page_num + storage, model)
