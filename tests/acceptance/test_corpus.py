@@ -109,6 +109,47 @@ def test_of_107_jobs_for_each_batch_those_beyond_what_gemini_runs_at_once_are_se
         assert workspace.wrong_rows() == []
 
 
+@pytest.fixture(scope="module")
+def answered_live(open_corpus, provider):
+    """The corpus after a live run, and what the run said."""
+    with open_corpus() as workspace:
+        done = workspace.run("run", "--provider", provider, "--concurrency", "20", check=0)
+        yield workspace, done.stdout
+
+
+def test_a_live_run_writes_the_same_reports_and_state(answered_live, provider):
+    workspace, said = answered_live
+    assert workspace.wrong_rows() == []
+    assert len(workspace.reports) == DOCUMENTS
+    assert sum(len(workspace.rows(path)) for path in workspace.reports) == ISSUES
+    assert workspace.emulator.stats(provider)["live"] == BATCHES
+    assert f"Total documents: {DOCUMENTS}\n  Saved results: {ISSUES}\n  Requests: {BATCHES}\n" in said
+    entries = [entry for documents in workspace.state["subjects"].values() for entry in documents.values()]
+    assert sum(entry["total_issues"] for entry in entries) == ISSUES
+    assert all(entry["completed_batches"] == list(range(-(-entry["total_issues"] // 10))) for entry in entries)
+
+
+def test_a_second_live_run_asks_nothing(answered_live, provider):
+    workspace, _ = answered_live
+    again = workspace.run("run", "--provider", provider, "--batch-size", "7", check=0)
+    assert f"Nothing to ask: {ISSUES} issues answered, 0 pending." in again.stdout
+    assert workspace.emulator.stats(provider)["live"] == BATCHES
+
+
+def test_half_by_a_batch_job_and_half_live_make_the_whole(open_corpus, provider):
+    with open_corpus(in_progress_s=3600) as workspace:
+        half = BATCHES // 2
+        workspace.run("batch-create", "--provider", provider, "--limit", half, check=0)
+        live = workspace.run("run", "--provider", provider, "--concurrency", "20", check=0)
+        assert f"pending in {workspace.only_job['job_id']}" in live.stdout
+        assert workspace.emulator.stats(provider)["live"] == BATCHES - half
+        workspace.emulator.advance(7200)
+        workspace.run("batch-fetch", "--check-all-pending", "--strict", check=0)
+        assert workspace.emulator.stats(provider)["requests"] == half
+        assert workspace.wrong_rows() == []
+        assert sum(len(workspace.rows(path)) for path in workspace.reports) == ISSUES
+
+
 def without_findings(prompt):
     """The prompt without its JSON array of issues, which repeats every context."""
     return re.sub(r'^\s*\{"issue_id".*$', "", prompt, flags=re.MULTILINE)
