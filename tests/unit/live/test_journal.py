@@ -270,8 +270,49 @@ def test_a_run_killed_at_any_moment_loses_only_its_last_moment(tmp_path: Path, l
         recalled = {number: journal.recall(item(str(number), f"prompt {number}")) for number, _ in finished}
     lost = [at for number, at in finished if recalled[number] is None]
     assert len(lost) <= 200
-    assert all(killed_at - at < 0.5 for at in lost)
+    assert all(killed_at - at < 1.0 for at in lost)
     assert all(result.output == f"answer {number}" for number, result in recalled.items() if result is not None)
     database = sqlite3.connect(path)
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
+
+
+_RUN = """
+import asyncio, os, sys
+from batchwright.live.journal import SqliteJournal
+from batchwright.live.pool import ParallelBatchProcessor
+from batchwright.live.settings import ProcessorConfig
+from batchwright.live.work import LLMWorkItem
+
+def item(number):
+    async def call(attempt, timeout):
+        os.write(1, f"{number}\\n".encode())
+        await asyncio.sleep(0.005)
+        return number, None
+    return LLMWorkItem(item_id=str(number), direct_call=call, prompt=f"prompt {number}")
+
+async def main():
+    with SqliteJournal(sys.argv[1], flush_rows=50) as journal:
+        processor = ParallelBatchProcessor(ProcessorConfig(max_workers=20), journal=journal)
+        right = [result.output == int(result.item_id) async for result in processor.stream(map(item, range(2000)))]
+    os.write(1, f"all {len(right)} {all(right)}\\n".encode())
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("lines", [30, 700, 1900])
+def test_a_processor_killed_and_started_again_asks_only_what_its_last_moment_lost(tmp_path: Path, lines: int) -> None:
+    command = [sys.executable, "-c", _RUN, str(tmp_path / "j.db")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        told = [child.stdout.readline() for _ in range(lines)]
+        child.kill()
+        told += [line for line in child.stdout if line.endswith("\n")]
+    asked = {line.strip() for line in told}
+
+    *again, end = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert end == "all 2000 True"
+    repeated = asked.intersection(again)
+    assert len(again) == 2000 - len(asked) + len(repeated)
+    assert len(repeated) <= 50 + 20  # rows that waited to be written, and calls in flight
