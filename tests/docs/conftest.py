@@ -31,7 +31,9 @@ PAGES = (
     "CHANGELOG.md",
     *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 )
-LANGUAGES = frozenset({"bash", "console", "csv", "dotenv", "jinja", "json", "markdown", "python", "text", "yaml"})
+LANGUAGES = frozenset(
+    {"bash", "console", "csv", "dotenv", "jinja", "json", "markdown", "python", "text", "toml", "yaml"}
+)
 
 # What no two runs have in common, and what a page can show for it.
 _NAMES = {

@@ -73,9 +73,9 @@ def test_the_shared_options_are_listed_once(pages):
     } == SHARED
 
 
-def test_run_and_the_batch_commands_and_no_others_have_the_shared_options():
+def test_what_works_in_a_workspace_and_nothing_else_has_the_shared_options():
     assert {name for name, options in OPTIONS.items() if options >= SHARED} == {
-        name for name in COMMANDS if name == "run" or name.startswith("batch-")
+        name for name in COMMANDS if name not in {"init", "emulator", "demo"}
     }
 
 
