@@ -33,6 +33,7 @@ class _Work(Generic[T]):
         self._room = asyncio.Semaphore(backlog)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._unwanted = False
         self._thread = threading.Thread(target=self._serve, name="batchwright-stage", daemon=True)
 
     def start(self) -> None:
@@ -44,7 +45,8 @@ class _Work(Generic[T]):
             self._loop.call_soon_threadsafe(self._room.release)
 
     def end(self) -> None:
-        """Cancel what is still going on."""
+        """Cancel what is still going on, or has not even begun."""
+        self._unwanted = True
         if self._thread.is_alive() and self._loop is not None and self._task is not None:
             self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(_LETTING_GO)
@@ -59,7 +61,8 @@ class _Work(Generic[T]):
 
     async def _main(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        await self._work(self._emit)
+        if not self._unwanted:
+            await self._work(self._emit)
 
     async def _emit(self, event: T) -> None:
         await self._room.acquire()

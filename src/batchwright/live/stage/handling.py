@@ -45,7 +45,9 @@ class Handling:
         if isinstance(event, Skipped):
             self._count.skip()
         elif isinstance(event, NotBuilt):
-            self._fail(f"page {event.page}: {event.error}")
+            why = f"page {event.page}: {event.error}"
+            self._complain(f"{self._stage}: {why}")
+            self._count.fail(why)
         else:
             self._over(event.prepared, event.answered)
 
@@ -59,7 +61,9 @@ class Handling:
                 raise TypeError("it is asynchronous; a stage calls plain functions")  # noqa: TRY301
         except Exception as exc:  # noqa: BLE001  (the caller's code: whatever it raises fails this page alone)
             _log.debug("a result handler failed", exc_info=exc, extra={"event": "stage.handler_failed"})
-            self._fail(f"page {prepared.page}: the result handler failed: {told(exc)}", answered)
+            why = f"page {prepared.page}: the result handler failed: {told(exc)}"
+            self._complain(f"{self._stage}: {why}")
+            self._count.fail(why, answered.usage, answered.cost)
             return
         if not result.success:
             self._count.fail(f"page {prepared.page}: {result.error}", answered.usage, answered.cost)
@@ -67,13 +71,6 @@ class Handling:
         if self._mark is not None:
             self._mark(prepared.page)
         self._count.complete(answered.usage, answered.cost)
-
-    def _fail(self, why: str, answered: Answered | None = None) -> None:
-        self._complain(f"{self._stage}: {why}")
-        if answered is None:
-            self._count.fail(why)
-        else:
-            self._count.fail(why, answered.usage, answered.cost)
 
     def _keep(self, prepared: Prepared, result: LLMResult) -> None:
         if self._call_log is None:

@@ -4,7 +4,8 @@ from contextlib import closing
 
 import pytest
 
-from batchwright.live.stage.bridge import events_of
+from batchwright import aio
+from batchwright.live.stage.bridge import _Work, events_of
 
 TICK = 0.02
 
@@ -67,6 +68,31 @@ def test_whoever_stops_taking_cancels_the_work_and_waits_for_it_to_let_go():
     with closing(events_of(work, backlog=1, tick=60)) as events:
         assert next(events) == "first"
     assert let_go == ["connections"]
+
+
+def test_work_that_is_given_up_before_it_begins_never_begins():
+    begun, free, busy = [], threading.Event(), threading.Event()
+
+    async def occupy():
+        busy.set()
+        free.wait(10)
+
+    async def work(emit):
+        begun.append(emit)
+
+    occupying = threading.Thread(target=aio.run, args=(occupy(),))
+    occupying.start()
+    busy.wait(10)
+    running = _Work(work, 1)
+    running.start()
+    ending = threading.Thread(target=running.end)
+    ending.start()
+    while not running._unwanted:
+        pass
+    free.set()
+    occupying.join(10)
+    ending.join(10)
+    assert begun == []
 
 
 def test_it_runs_inside_a_running_loop_as_in_a_notebook():

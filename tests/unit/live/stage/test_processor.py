@@ -199,7 +199,7 @@ def test_an_asynchronous_function_is_refused_before_it_can_mark_a_page_unhandled
         run([1], handler=asynchronous)
     with pytest.raises(TypeError, match="request_builder is asynchronous"):
         run([1], asynchronous)
-    assert run([1], handler=lambda result: asynchronous(result))[0].failed == 1
+    assert run([1], handler=lambda *page: asynchronous(page))[0].failed == 1
 
 
 @pytest.mark.parametrize("model", ["openai/gpt-5.4-mini", "google/gemini-2.5-flash", "anthropic/claude-haiku-4-5"])
