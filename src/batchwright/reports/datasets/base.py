@@ -27,7 +27,7 @@ class Format(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """What became of a row; a named tuple for the reason `Row` is one. `error` is None exactly where it was answered."""
+    """What became of a row; a named tuple as `Row` is. `error` is None exactly where it was answered."""
 
     text: str | None = None
     """The answer as the model gave it; also of a failed row, where there is one that could not be used."""
