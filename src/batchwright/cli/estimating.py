@@ -14,12 +14,13 @@ from batchwright.cli.workbench import Workbench
 from batchwright.errors import BudgetError
 from batchwright.job import JobRecord
 from batchwright.pricing.budget import Budget
-from batchwright.pricing.estimate import Dollars, Estimate, Workload, estimated
+from batchwright.pricing.estimate import LONGEST_BATCH, Dollars, Estimate, Workload, estimated
 from batchwright.pricing.learned import lessons
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MINUTE, _HOUR = 60.0, 3600.0
+_AT_MOST = f"{LONGEST_BATCH / _HOUR:.0f} h at most"
 
 
 class Amount(click.ParamType[Decimal]):
@@ -113,11 +114,16 @@ def hold_to_budget(estimates: Iterable[Estimate], max_cost: Decimal, *, batch: b
     refusal = Budget(limit=max_cost).refusal(
         _together(estimate.batch if batch else estimate.live for estimate in estimates), can_stop=not batch
     )
-    if refusal is not None:
-        raise BudgetError(
-            f"not started: {refusal}, and --max-cost is {dollars(max_cost)}; "
-            "--estimate shows what it rests on, --limit asks for less"
-        )
+    if refusal is None:
+        return
+    limit = f"--max-cost is {dollars(max_cost)}"
+    if refusal.amount is None:
+        raise BudgetError(f"nothing was sent: what it costs is unknown, and {limit}; see: batchwright estimate")
+    bound = "may cost up to" if batch else "costs at least"
+    raise BudgetError(
+        f"nothing was sent: it {bound} {dollars(refusal.amount)}, and {limit}; "
+        "--estimate shows what that rests on, --limit asks for less"
+    )
 
 
 def _together(costs: Iterable[Dollars | None]) -> Dollars | None:
@@ -132,12 +138,14 @@ def _together(costs: Iterable[Dollars | None]) -> Dollars | None:
 def print_estimate(estimate: Estimate) -> None:
     """Print what a workload will use, cost and take, and what that rests on."""
     workload = estimate.workload
-    data(f"Estimate for {workload.requests:,} request(s) to {workload.provider_name}, model {workload.model}:")
+    to = f"{workload.provider_name}, model {workload.model}"
     if not workload.requests:
+        data(f"There is nothing to ask {to}.")
         return
+    data(f"Estimate for {workload.requests:,} request(s) to {to}:")
     data(f"  Input tokens: {_counts(estimate.input_tokens)}")
     data(f"  Output tokens: {_counts(estimate.output_tokens)}")
-    data(f"  In a batch: {_dollars(estimate.batch)}, done in {_duration(estimate.batch_seconds)}")
+    data(f"  In a batch: {_dollars(estimate.batch)}{_before(estimate.batch_seconds)}, in {_AT_MOST}")
     at_a_time = f"{workload.workers} at a time"
     data(f"  Live: {_dollars(estimate.live)}, done in {_duration(estimate.live_seconds)}, {at_a_time}")
     data(f"  This rests on {'; '.join(estimate.rests_on)}.")
@@ -172,10 +180,12 @@ def _dollars(cost: Dollars | None) -> str:
     return dollars(None) if cost is None else f"{dollars(cost.low)} to {dollars(cost.high)}"
 
 
+def _before(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f", jobs before took {_duration(ends)}"
+
+
 def _duration(ends: tuple[float, float]) -> str:
     low, high = (_time(seconds) for seconds in ends)
-    if not ends[0]:
-        return f"up to {high}"
     return high if low == high else f"{low} to {high}"
 
 

@@ -49,7 +49,10 @@ def tokens(usage: Usage) -> str:
 
 def amount_as_json(amount: Decimal | None) -> str | None:
     """Return an amount as text, exactly: many a program would read a number as the nearest binary fraction."""
-    return None if amount is None else format(amount, "f")
+    if amount is None:
+        return None
+    whole, point, part = format(amount, "f").partition(".")
+    return f"{whole}{point}{part}".rstrip("0").rstrip(".") if point else whole
 
 
 def usage_as_json(usage: Usage | None) -> dict[str, int] | None:

@@ -8,23 +8,28 @@ from batchwright.pricing.spending import NO_MONEY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a run must not start: it may cost `amount` (a batch), or costs at least that (live); None is unknown."""
+
+    amount: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """The most dollars a run may cost."""
 
     limit: Decimal
 
-    def refusal(self, expected: Dollars | None, *, can_stop: bool) -> str | None:
+    def refusal(self, expected: Dollars | None, *, can_stop: bool) -> Refusal | None:
         """Say why a run of the expected cost must not start; None if it may.
 
         A batch job is paid once it is sent, so the most that it may cost counts. A live run can stop in the middle
         (`can_stop`), so only one that is bound to exceed the budget is refused. What has no price has no bound.
         """
         if expected is None:
-            return "its price is unknown, so nobody can say that it stays within the budget"
-        certain = expected.low if can_stop else expected.high
-        if certain <= self.limit:
-            return None
-        return f"it {'costs at least' if can_stop else 'may cost up to'} {certain:f} dollars"
+            return Refusal(amount=None)
+        counts = expected.low if can_stop else expected.high
+        return None if counts <= self.limit else Refusal(amount=counts)
 
 
 @dataclass(slots=True)

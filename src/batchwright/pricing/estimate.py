@@ -82,7 +82,8 @@ class Estimate:
     live: Dollars | None
     batch: Dollars | None
     live_seconds: tuple[float, float]
-    batch_seconds: tuple[float, float]
+    batch_seconds: tuple[float, float] | None
+    """How long the provider's jobs took; None where none has finished. Providers give themselves `LONGEST_BATCH`."""
     rests_on: tuple[str, ...]
     """What the numbers are from, in sentences for a person."""
 
@@ -114,7 +115,7 @@ def estimated(
         live=dollars(batch=False),
         batch=dollars(batch=True),
         live_seconds=_live_seconds(workload, lessons),
-        batch_seconds=lessons.batch_seconds or (0.0, LONGEST_BATCH),
+        batch_seconds=lessons.batch_seconds,
         rests_on=tuple(_reasons(lessons)),
     )
 
@@ -196,6 +197,6 @@ def _reasons(lessons: Lessons) -> Iterator[str]:
     elif not lessons.same_task:
         yield "input as it was with other tasks of this model"
     if lessons.answer is None:
-        yield "an assumption of how long answers are; try a few requests with --limit, and it is known"
+        yield "an assumption of how long answers are (with --limit, try a few first, and it is known)"
     elif not lessons.same_model:
         yield "answers as long as those of other models to this task"
