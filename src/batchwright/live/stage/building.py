@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import batchwright
 from batchwright.errors import ConfigurationError
 from batchwright.live.stage.nouns import LLMBatchConfig, LLMRequest
 from batchwright.live.stage.reading import Reading
@@ -22,7 +21,7 @@ EXTRA = "extra_data"
 """Where in `metadata` the second value of a builder's pair is found."""
 
 _PAIR = 2
-_NOT_THEIRS = (str(Path(batchwright.__file__).parent), str(Path(traceback.__file__).parent))
+_NOT_THEIRS = (str(Path(__file__).parents[2]), str(Path(traceback.__file__).parent))
 """Our own code, and Python's."""
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _POSITIONAL = (

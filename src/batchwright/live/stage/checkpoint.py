@@ -74,7 +74,7 @@ class Checkpoint:
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages of which a page is done."""
-        return tuple(sorted(name for name, done in self._done.items() if name != _ANY and done))
+        return tuple(sorted(name for name, done in list(self._done.items()) if name != _ANY and done))
 
     def close(self) -> None:
         """Close the file; the next mark opens it again."""

@@ -73,7 +73,9 @@ class LLMBatchProcessor:
             if inspect.iscoroutinefunction(function):
                 raise TypeError(f"{name} is asynchronous; a stage calls plain functions")
         logger = logger if logger is not None else self.logger
-        offered = {"model": self.config.model, "logger": logger, "stage_name": stage_name}
+        offered = {"logger": logger, "stage_name": stage_name}
+        if self.config.model is not None:
+            offered["model"] = self.config.model
         builder = bind(request_builder, kwargs, offered)
         if builder.ignored:
             ignored = f"{stage_name}: request_builder takes no {', '.join(builder.ignored)}; left out"

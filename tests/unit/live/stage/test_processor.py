@@ -71,6 +71,14 @@ def test_a_price_that_is_not_known_is_none_and_never_nothing(run, make_processor
     assert stats.total_cost_usd is None
 
 
+def test_without_a_model_in_the_settings_the_builders_own_default_counts(run, make_processor, builder):
+    def build(page_num, model="google/gemini-2.5-flash"):
+        return builder(page_num, model)
+
+    _, results = run([1], build, processor=make_processor(model=None))
+    assert results[0].provider_name == "gemini"
+
+
 def test_no_pages_are_no_trouble_and_need_no_key(run, monkeypatch):
     monkeypatch.delenv(EMULATOR_VARIABLE)
     stats, _ = run([])
