@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from batchwright.live.buckets import Bucket
-from batchwright.live.pace import Pace, slower
+from batchwright.live.pace import Flow, Pace, slower
 from batchwright.providers.base import Rates
 
+_FORGOTTEN = 4.0
+"""Times the refused rate, from which on a pace holds nobody back any more."""
 _PACE_SECONDS = 1.0
 """How often a pace that grows is looked at."""
 
@@ -63,6 +65,7 @@ class RateLimiter:
         ):
             if value is not None and not value > 0:
                 raise ValueError(f"{what} is {value}; it must be above 0, or None for no limit")
+        self._flow = Flow()
         self._requests = _Limit(requests_per_minute, burst_seconds)
         self._tokens = _Limit(tokens_per_minute, burst_seconds)
         self._queue: deque[_Waiter] = deque()
@@ -85,9 +88,10 @@ class RateLimiter:
 
     async def acquire(self, tokens: int) -> None:
         """Wait for the turn of one request of about `tokens` tokens. One cancelled while waiting takes nothing."""
-        if not self.limited:
-            return
         loop = asyncio.get_running_loop()
+        if not self.limited:
+            self._flow.count(loop.time())
+            return
         if not self._queue and not self._wait(tokens, loop.time()):
             self._take(tokens)
             return
@@ -112,12 +116,15 @@ class RateLimiter:
     def paused(self, seconds: float, consecutive: int) -> None:
         """Go on more slowly than the rate that was refused, and come back to it in time (`live/pace.py`).
 
-        Pauses without a success in between say nothing new about the rate, and neither does one where none is set.
+        Pauses without a success in between say nothing new about the rate.
         """
         if consecutive > 1:
             return
         loop = asyncio.get_running_loop()
-        self._requests.slow_down(seconds, loop.time())
+        now = loop.time()
+        refused = self._requests.per_minute or self._flow.per_minute(now - seconds)
+        if refused is not None:
+            self._requests.slow_down(refused, seconds, now)
         if self._queue:
             self._serve(loop)
 
@@ -201,10 +208,10 @@ class _Limit:
         self.bucket: Bucket | None = None
 
     def wait(self, amount: float, now: float) -> float:
-        if self.per_minute is None:
-            return 0.0
         if now >= self._look:
             self._apply(now)
+        if self.per_minute is None:
+            return 0.0
         if self.bucket is None:
             self.bucket = Bucket.of(self.per_minute, burst_seconds=self._burst_seconds, now=now)
         return self.bucket.wait(amount, now)
@@ -224,10 +231,9 @@ class _Limit:
         if remaining is not None and self.bucket is not None:
             self.bucket.drain_to(remaining, now)
 
-    def slow_down(self, pause: float, now: float) -> None:
-        if self.per_minute is not None:
-            self._pace = slower(self.per_minute, pause=pause, now=now, before=self._pace)
-            self._apply(now)
+    def slow_down(self, refused: float, pause: float, now: float) -> None:
+        self._pace = slower(refused, pause=pause, now=now, before=self._pace)
+        self._apply(now)
 
     def forget(self, now: float) -> None:
         self._learned = self._pace = None
@@ -235,15 +241,13 @@ class _Limit:
 
     def _apply(self, now: float) -> None:
         """Put the smallest of the rates in force."""
-        known = [rate for rate in (self._own, self._learned) if rate is not None]
-        self.per_minute = min(known, default=None)
-        self._look = math.inf
-        if self._pace is not None and self.per_minute is not None:
-            if self._pace.at(now) < self.per_minute:
-                self.per_minute = self._pace.at(now)
-                self._look = now + _PACE_SECONDS
-            else:
-                self._pace = None
+        set_rate = min((rate for rate in (self._own, self._learned) if rate is not None), default=math.inf)
+        paced = math.inf if self._pace is None else self._pace.at(now)
+        if self._pace is not None and paced >= min(set_rate, self._pace.ceiling * _FORGOTTEN):
+            self._pace, paced = None, math.inf
+        self._look = math.inf if self._pace is None else now + _PACE_SECONDS
+        rate = min(set_rate, paced)
+        self.per_minute = None if rate == math.inf else rate
         if self.per_minute is None:
             self.bucket = None
         elif self.bucket is None:

@@ -18,6 +18,8 @@ _PATIENCE = 10.0
 """Times a pause that pass before the rate is tried again at which it was refused: at most a tenth is spent pausing."""
 _LEAST_S = 300.0
 """However short the pause was."""
+_WINDOW_S = 5.0
+"""Over how many seconds the flow is looked at."""
 _BEND = 256.0
 """How late the rise is: after half of the time, a sixteenth of it is done."""
 
@@ -48,3 +50,34 @@ def slower(rate: float, *, pause: float, now: float, before: Pace | None) -> Pac
     """
     kept = _AGAIN if before is not None and rate >= before.floor * _FINE else _FIRST
     return Pace(ceiling=rate, floor=rate * kept, since=now, regain=max(_LEAST_S, _PATIENCE * pause))
+
+
+class Flow:
+    """How many requests a minute went out lately, where no rate is set that would tell."""
+
+    __slots__ = ("_before", "_began", "_count")
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._count = 0
+        self._before: float | None = None
+
+    def count(self, now: float) -> None:
+        """Take note of a request."""
+        if self._began is None:
+            self._began = now
+        elif now - self._began >= _WINDOW_S:
+            self._before = self._rate(now)
+            self._began, self._count = now, 0
+        self._count += 1
+
+    def per_minute(self, now: float) -> float | None:
+        """Return the rate of the last seconds before `now`; None before anything was counted."""
+        if self._began is None:
+            return None
+        young = now - self._began < _WINDOW_S / 5
+        return self._before if young and self._before is not None else self._rate(now)
+
+    def _rate(self, now: float) -> float:
+        assert self._began is not None, "something was counted"
+        return self._count / max(_WINDOW_S / 5, now - self._began) * 60

@@ -268,10 +268,30 @@ def test_refusals_in_a_row_say_nothing_new_about_the_rate() -> None:
     assert run_virtual(scene()) == pytest.approx(420)
 
 
-def test_without_a_rate_a_refusal_sets_none() -> None:
+def test_without_a_rate_what_went_out_lately_is_taken_for_what_was_refused() -> None:
+    async def scene() -> tuple[float | None, float | None]:
+        limiter = RateLimiter()
+        limiter.paused(10.0, 1)  # nothing went out that would tell
+        before = limiter.requests_per_minute
+        for _ in range(100):
+            await limiter.acquire(0)
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(10.0)
+        limiter.paused(10.0, 1)
+        return before, limiter.requests_per_minute
+
+    assert run_virtual(scene()) == (None, pytest.approx(420, rel=0.05))
+
+
+def test_a_pace_that_was_set_for_want_of_a_rate_is_dropped_in_the_end() -> None:
     async def scene() -> float | None:
         limiter = RateLimiter()
-        limiter.paused(10.0, 1)
+        for _ in range(10):
+            await limiter.acquire(0)
+        limiter.paused(0.0, 1)
+        for _ in range(1000):
+            await asyncio.sleep(1)
+            await limiter.acquire(0)
         return limiter.requests_per_minute
 
     assert run_virtual(scene()) is None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchwright.live.pace import Pace, slower
+from batchwright.live.pace import Flow, Pace, slower
 
 
 def test_the_first_refusal_takes_a_third_of_the_rate_away() -> None:
@@ -77,3 +77,33 @@ def test_it_settles_near_what_the_provider_allows(allowed: float) -> None:
 
     assert asked >= 0.75 * allowed / 60 * 7200
     assert paused <= 7200 / 150 + 10
+
+
+def test_the_flow_is_that_of_the_last_seconds_and_not_of_the_whole_run() -> None:
+    flow = Flow()
+    for second in range(100):
+        flow.count(float(second))
+    for tenth in range(100):
+        flow.count(100 + tenth / 10)
+
+    assert flow.per_minute(110.0) == pytest.approx(600, rel=0.1)
+
+
+def test_a_burst_in_no_time_is_told_by_the_second() -> None:
+    flow = Flow()
+    for _ in range(50):
+        flow.count(7.0)
+
+    assert flow.per_minute(7.2) == 3000
+
+
+def test_a_window_that_has_just_begun_does_not_count_yet() -> None:
+    flow = Flow()
+    for tenth in range(52):
+        flow.count(tenth / 10)
+
+    assert flow.per_minute(5.2) == pytest.approx(600, rel=0.05)
+
+
+def test_no_flow_is_no_rate() -> None:
+    assert Flow().per_minute(3.0) is None
