@@ -1,5 +1,6 @@
 """`batchwright run`: the same job, answered at once."""
 
+import json
 import signal
 import subprocess
 import time
@@ -198,6 +199,37 @@ def test_a_report_that_cannot_be_merged_into_stops_nothing_else(workspace):
     assert "cannot be merged into" in done.stderr
     assert "Saved results: 16" in done.stdout
     assert report.read_text(encoding="utf-8") == "no report\n"
+
+
+def test_a_run_that_is_bound_to_cost_more_than_allowed_is_not_begun(workspace, emulator):
+    done = workspace.run("run", "--provider", "openai", "--max-cost", "0.000001", check=6)
+    assert "nothing was sent: it costs at least" in done.stderr
+    assert emulator.stats("openai")["live"] == 0
+
+
+def test_a_run_stops_before_it_costs_more_than_allowed(workspace, emulator):
+    workspace.run("run", "--provider", "openai", check=0)
+    estimate = workspace.run("estimate", "--provider", "openai", "--force", "--json", check=0)
+    least, _ = json.loads(estimate.stdout)["estimates"][0]["live_usd"]
+    words = ("run", "--provider", "openai", "--force", "--concurrency", "1", "--max-cost", least)
+    done = workspace.run(*words, check=6)
+    assert "stopped: " in done.stderr
+    assert BATCHES < emulator.stats("openai")["live"] < 2 * BATCHES
+    assert "Saved results: " in done.stdout
+
+
+def test_a_budget_needs_a_price(workspace, emulator):
+    words = ("run", "--provider", "openai", "--model", "nobody-knows", "--max-cost", "5")
+    assert "what it costs is unknown" in workspace.run(*words, check=6).stderr
+    assert emulator.stats("openai")["live"] == 0
+
+
+def test_an_estimate_is_shown_and_nothing_asked_until_a_person_says_so(workspace, emulator):
+    done = workspace.run("run", "--provider", "openai", "--estimate", check=0)
+    assert "Estimate for 5 request(s) to openai" in done.stdout
+    assert emulator.stats("openai")["live"] == 0
+    workspace.run("run", "--provider", "openai", "--estimate", "--yes", check=0)
+    assert emulator.stats("openai")["live"] == BATCHES
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -3,19 +3,16 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from batchwright.cli.money import UNKNOWN, dollars
 from batchwright.cli.output import on_terminal, talk, warning
 from batchwright.cli.progress import HEARTBEAT
 from batchwright.live.tally import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
-
-_CENTS_MATTER = Decimal(1)
-"""Dollars below which a price is shown to the hundredth of a cent."""
 
 
 def told(progress: Progress) -> str:
@@ -37,12 +34,7 @@ def price(progress: Progress) -> str:
     """Return what a run has cost so far; what has no known price is said, never counted as nothing."""
     if not progress.unpriced:
         return dollars(progress.cost)
-    return f"{dollars(progress.cost)} and price unknown for {progress.unpriced}" if progress.cost else "price unknown"
-
-
-def dollars(amount: Decimal) -> str:
-    """Return an amount as a person reads it."""
-    return f"${amount:,.4f}" if amount < _CENTS_MATTER else f"${amount:,.2f}"
+    return f"{dollars(progress.cost)} and {UNKNOWN} for {progress.unpriced}" if progress.cost else UNKNOWN
 
 
 def clock_face(seconds: float) -> str:

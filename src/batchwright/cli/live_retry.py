@@ -10,16 +10,16 @@ from batchwright.batch.retries import Left
 from batchwright.batch.retrying import RetryWish, Wanted, wanted
 from batchwright.cli.creating import settled_items
 from batchwright.cli.exits import ExitCode
-from batchwright.cli.live_progress import LiveProgress, dollars
-from batchwright.cli.live_run import LiveRun, LiveWish, summarise
+from batchwright.cli.live_estimate import estimate_requests
+from batchwright.cli.live_progress import LiveProgress
+from batchwright.cli.live_run import LiveRun, LiveWish
+from batchwright.cli.live_spending import estimated_input
+from batchwright.cli.live_telling import summarise
+from batchwright.cli.money import dollars
 from batchwright.cli.output import data, talk
 from batchwright.cli.workbench import Workbench
 from batchwright.job import JobRecord
 from batchwright.live.questions import Question, Questions
-from batchwright.live.sizing import size_of
-from batchwright.pricing.estimate import Workload, estimated
-from batchwright.pricing.learned import lessons
-from batchwright.pricing.ledger import Ledger
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Document, Task
 from batchwright.tasks.claims import DocumentClaims
@@ -136,28 +136,24 @@ def share_out(
 
 def _price_of(workbench: Workbench, share: Share, task: Task) -> str:
     """Say what a share will cost, by what finished runs taught. Raises `InputError` for a document gone missing."""
-    provider, settings = share.provider, workbench.settings
-    runs, _ = Ledger.beside(settings.tracking_file).load()
-    taught = lessons(
-        runs, provider_name=provider.name, model=provider.model, task=task.name, emulated=settings.emulated
-    )
-    workload = Workload(
-        provider_name=provider.name,
-        model=provider.model,
-        task=task.name,
+    provider = share.provider
+    live = estimate_requests(
+        workbench,
+        task,
+        provider,
+        LiveWish(),
         requests=len(share.requests),
-        estimated_tokens=round(sum(_size(request, task) for request in share.requests)),
         items=share.items,
-    )
-    live = estimated(workload, taught, at=workbench.clock.now()).live
-    cost = "price unknown" if live is None else f"{dollars(live.low)} to {dollars(live.high)}"
+        input_tokens=sum(_size(request, task) for request in share.requests),
+    ).live
+    cost = dollars(None) if live is None else f"{dollars(live.low)} to {dollars(live.high)}"
     asked = f"{len(share.requests)} request(s) about {share.items} {task.items_word}"
     return f"{asked} to {provider.name}, {provider.model}, at the live price: {cost}"
 
 
-def _size(request: Wanted, task: Task) -> float:
+def _size(request: Wanted, task: Task) -> int:
     built = task.build_request(request.batch, "estimate")
-    return size_of(built if request.complaint is None else with_complaint(built, request.complaint))
+    return estimated_input(built if request.complaint is None else with_complaint(built, request.complaint))
 
 
 def _answer(workbench: Workbench, share: Share, task: Task, *, left_out: bool) -> ExitCode:

@@ -15,6 +15,7 @@ from batchwright.errors import BatchwrightError, InputError, TrackingError
 from batchwright.live.answering import Answered, LiveEngine
 from batchwright.live.feed import Ended, Feed, Happening
 from batchwright.live.questions import MAX_RETRIES, Question, Questions, retries
+from batchwright.pricing.budget import Allowance
 from batchwright.tasks.base import Document, Handled, Row, Task
 from batchwright.tasks.claims import DocumentClaims
 from batchwright.tasks.complaints import complaint_about
@@ -72,6 +73,8 @@ class DocumentRun:
     max_retries: int = MAX_RETRIES
     csv_safe: bool = False
     """Keep spreadsheet formulas in answers from executing."""
+    allowance: Allowance | None = None
+    """What the run may cost; None where that is not limited."""
     _arrived: list[Answered] = field(default_factory=list)
     _noticed: set[str] = field(default_factory=set)
     _pump: asyncio.Task[None] | None = None
@@ -81,10 +84,10 @@ class DocumentRun:
         """Yield what happens, answers in the order in which they are on disk.
 
         A report that cannot be written stops the run: more answers would have nowhere to go either. Whatever stops it,
-        answers that arrived are written before the error is raised: `InputError`, `TrackingError`, or what the engine
-        raises (`LLMQuotaError`, a key refused). Cancelled, it writes what arrived and ends.
+        answers that arrived are written before the error is raised: `InputError`, `TrackingError`, `BudgetError`, or
+        what the engine raises (`LLMQuotaError`, a key refused). Cancelled, it writes what arrived and ends.
         """
-        feed = Feed(documents, task=self.task, most=self.at_once)
+        feed = Feed(documents, task=self.task, most=self.at_once, allowance=self.allowance)
         arrival = asyncio.Event()
         self._pump = pump = asyncio.create_task(self._receive(feed, arrival))
         pump.add_done_callback(lambda _: arrival.set())
@@ -125,9 +128,8 @@ class DocumentRun:
         yield event
         if isinstance(event, Outcome):
             if event.error is not None:
-                feed.error = feed.error or event.error
-                feed.stop()
-            feed.settle(event.question, event.again)
+                feed.stop(event.error)
+            feed.settle(event.question, event.again, cost=event.answered.cost)
             yield from self._happened(feed)
 
     def _happened(self, feed: Feed) -> Iterable[Happening]:

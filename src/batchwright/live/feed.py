@@ -6,12 +6,14 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import count
 from typing import TypeVar
 
-from batchwright.errors import BatchwrightError, InputError
+from batchwright.errors import BatchwrightError, BudgetError, InputError
 from batchwright.live.answering import Ask
 from batchwright.live.questions import Question, Questions
+from batchwright.pricing.budget import Allowance
 from batchwright.tasks.base import Task
 from batchwright.tasks.complaints import with_complaint
 from batchwright.tasks.planning import DocumentKey
@@ -58,65 +60,99 @@ class Feed:
     """Draws questions and builds their requests, off the event loop, because documents are read for it.
 
     At most `most` batches are open at a time: one is open from being drawn until `settle` says that its rows are on
-    disk. So that many answers, and no more, can be lost to a kill. Questions that are asked again come first.
+    disk. So that many answers, and no more, can be lost to a kill. Questions that are asked again come first. With an
+    `allowance`, a request waits until it is sure to stay within the budget, and ends the run where it is not.
     """
 
-    def __init__(self, documents: Iterable[Questions], *, task: Task, most: int) -> None:
+    def __init__(
+        self, documents: Iterable[Questions], *, task: Task, most: int, allowance: Allowance | None = None
+    ) -> None:
         self._documents = iter(documents)
         self._task = task
         self._most = most
+        self._allowance = allowance
         self._current: tuple[DocumentKey, Iterator[Question]] | None = None
         self._numbers = count()
         self._again: deque[Question] = deque()
         self._open: Counter[DocumentKey] = Counter()
+        self._in_flight = 0
         self._undrawn: set[DocumentKey] = set()
         self._exhausted = False
+        self._stopped = False
         self._changed = asyncio.Event()
         self.happenings: deque[Happening] = deque()
         """What there is to tell, oldest first; whoever tells it takes it out."""
         self.error: BatchwrightError | None = None
-        """Why drawing ended early, if it did; what is open goes on."""
+        """Why asking ended early, if it did; what is in flight goes on."""
 
     async def asks(self) -> AsyncIterator[Ask]:
-        """Yield requests until everything was drawn and nothing is open that may be asked again."""
+        """Yield requests until everything was drawn and nothing is in flight that may be asked again."""
         while True:
             self._changed.clear()
             ask = await self._next()
             if ask is not None:
+                self._in_flight += 1
                 yield ask
-            elif self._exhausted and not self._open.total():
+            elif not self._in_flight and (self._stopped or (self._exhausted and not self._again)):
                 return
             else:
                 await self._changed.wait()
 
-    def settle(self, question: Question, again: Sequence[Question]) -> None:
-        """Note that a question has its answer on disk, or never will, and which are asked instead."""
-        key = _key_of(question)
-        self._again.extend(again)
-        self._open[key] += len(again) - 1
-        self._end_where_done(key)
-        self._changed.set()
+    def settle(self, question: Question, again: Sequence[Question], *, cost: Decimal | None = None) -> None:
+        """Note that a question has its answer on disk, or never will, what that cost, and what is asked instead."""
+        self._in_flight -= 1
+        if self._allowance is not None:
+            self._allowance.settle(cost)
+        self._close(question, again)
 
-    def stop(self) -> None:
-        """Draw nothing more."""
-        self._exhausted = True
+    def stop(self, error: BatchwrightError | None = None) -> None:
+        """Ask nothing more; the first reason counts."""
+        self.error = self.error or error
+        self._stopped = True
         self._changed.set()
 
     async def _next(self) -> Ask | None:
+        """Return the next request; None where there is none, now or at all."""
+        may_draw = not self._exhausted and self._open.total() < self._most
+        if self._stopped or not (self._again or may_draw):
+            return None
+        if self._allowance is None:
+            return await self._following()
+        if self._allowance.take():
+            ask = await self._following()
+            if ask is None:
+                self._allowance.settle(Decimal(0))
+            return ask
+        if not self._in_flight and await self._following() is not None:
+            self.stop(
+                BudgetError(
+                    f"stopped: {self._allowance.spent:f} dollars are spent, and the next request could exceed "
+                    f"the {self._allowance.budget.limit:f} of --max-cost"
+                )
+            )
+        return None
+
+    async def _following(self) -> Ask | None:
         if self._again:
             question = self._again.popleft()
             try:
                 return await _in_daemon(lambda: self._ask(question))
             except InputError as error:
                 self.happenings.append(LeftOut(key=_key_of(question), reason=str(error)))
-                self.settle(question, ())
-        elif not self._exhausted and self._open.total() < self._most:
-            try:
-                return self._take(await _in_daemon(self._draw))
-            except BatchwrightError as error:
-                self.error = error
-                self.stop()
-        return None
+                self._close(question, ())
+                return None
+        try:
+            return self._take(await _in_daemon(self._draw))
+        except BatchwrightError as error:
+            self.stop(error)
+            return None
+
+    def _close(self, question: Question, again: Sequence[Question]) -> None:
+        key = _key_of(question)
+        self._again.extend(again)
+        self._open[key] += len(again) - 1
+        self._end_where_done(key)
+        self._changed.set()
 
     def _take(self, drawn: _Drawn) -> Ask | None:
         for told in drawn.begun:

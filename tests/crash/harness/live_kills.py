@@ -16,7 +16,7 @@ from pathlib import Path
 
 from batchwright.emulator.responders import find_issues
 from batchwright.workspace import copy_to
-from harness.emulator import HANG, emulating
+from harness.emulator import emulating
 from harness.kills import await_change, command
 from harness.place import Place, Work, folded, tell
 
@@ -25,6 +25,8 @@ ACTIVE = 0.8
 """The part of the kills that comes when some rows are there; the others come at any moment."""
 BETWEEN = 0.6
 """The part of the kills, at least, that has to find some issues answered and not all of them."""
+HANG = 600
+"""Seconds after which a run is taken to hang: a machine may have much else to do."""
 _ARRIVAL_S = 0.2
 """What a killed process had sent has arrived after so many seconds."""
 

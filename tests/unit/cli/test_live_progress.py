@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from batchwright.cli.live_progress import LiveProgress, clock_face, dollars, price, told
+from batchwright.cli.live_progress import LiveProgress, clock_face, price, told
 from batchwright.cli.progress import HEARTBEAT
 from batchwright.live.tally import Progress
 from batchwright.usage import Usage
@@ -24,11 +24,11 @@ def progress(**changes):
 
 
 def test_everything_a_person_waits_for_is_in_one_line():
-    assert told(progress(failed=2)) == ("37/107 requests, 2 failed, 30/min, 1,234,567 tokens, $0.4125, 0:02:20 left")
+    assert told(progress(failed=2)) == ("37/107 requests, 2 failed, 30/min, 1,234,567 tokens, $0.41, 0:02:20 left")
 
 
 def test_what_nobody_knows_is_left_out():
-    assert told(progress(total=None, seconds_left=None)) == "37 requests, 30/min, 1,234,567 tokens, $0.4125"
+    assert told(progress(total=None, seconds_left=None)) == "37 requests, 30/min, 1,234,567 tokens, $0.41"
 
 
 def test_at_the_end_no_time_is_left():
@@ -38,18 +38,14 @@ def test_at_the_end_no_time_is_left():
 @pytest.mark.parametrize(
     ("cost", "unpriced", "shown"),
     [
-        (Decimal(0), 0, "$0.0000"),
+        (Decimal(0), 0, "$0.00"),
         (Decimal(0), 5, "price unknown"),
-        (Decimal("0.25"), 5, "$0.2500 and price unknown for 5"),
+        (Decimal("0.25"), 5, "$0.25 and price unknown for 5"),
         (Decimal("1234.567"), 0, "$1,234.57"),
     ],
 )
 def test_an_unknown_price_is_never_nothing(cost, unpriced, shown):
     assert price(progress(cost=cost, unpriced=unpriced)) == shown
-
-
-def test_small_amounts_are_shown_to_the_hundredth_of_a_cent():
-    assert dollars(Decimal("0.00042")) == "$0.0004"
 
 
 def test_times_are_hours_minutes_and_seconds():

@@ -10,12 +10,13 @@ from decimal import Decimal
 
 import pytest
 
-from batchwright.errors import InputError, LLMQuotaError
+from batchwright.errors import BudgetError, InputError, LLMQuotaError
 from batchwright.job import BatchRef, JobRecord, JobState
 from batchwright.live.agenda import Agenda
 from batchwright.live.answering import Answered
 from batchwright.live.documents import DocumentRun, Noticed, Outcome
 from batchwright.live.feed import Begun, Ended, LeftOut
+from batchwright.pricing.budget import Allowance, Budget
 from batchwright.reports.base import ReportSpec
 from batchwright.request import Message, Request
 from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
@@ -141,11 +142,15 @@ class House:
     state_file: StateFile
     busy: list = field(default_factory=list)
 
-    def answer(self, model, *, force=False, batch_size=2, at_once=3, max_retries=2, limit=None, after=None):
+    def answer(
+        self, model, *, force=False, batch_size=2, at_once=3, max_retries=2, limit=None, after=None, allowance=None
+    ):
         """Run to the end; return what happened. `after(run, events)` is called after each event."""
-        return asyncio.run(self._answer(model, force, batch_size, at_once, max_retries, limit, after))
+        return asyncio.run(self._answer(model, force, batch_size, at_once, max_retries, limit, after, allowance))
 
-    async def _answer(self, model, force, batch_size, at_once, max_retries, limit, after):
+    async def _answer(
+        self, model, force=False, batch_size=2, at_once=3, max_retries=2, limit=None, after=None, allowance=None
+    ):
         planned = what_is_left(
             self.task.documents(),
             task=self.task,
@@ -168,6 +173,7 @@ class House:
                 batch_size=batch_size,
                 at_once=at_once,
                 max_retries=max_retries,
+                allowance=allowance,
             )
             self.events = events
             async with aclosing(run.answer(agenda)) as happening:
@@ -356,6 +362,38 @@ def test_a_report_that_cannot_be_written_stops_the_run_and_the_others_keep_their
     assert all(len(house.rows(document)) == 2 for document in asked)
 
 
+def allowed(dollars, *, request="1"):
+    return Allowance(budget=Budget(limit=Decimal(dollars)), request=Decimal(request))
+
+
+@pytest.mark.parametrize("dollars", [1, 3, 5])
+def test_a_budget_ends_the_run_before_a_request_could_exceed_it(house, dollars):
+    model = Model()
+    with pytest.raises(BudgetError, match="--max-cost"):
+        house.answer(model, allowance=allowed(dollars))
+    assert len(model.asked) == dollars, "each of them cost a dollar, and was expected to"
+    assert sum(outcome.saved for outcome in outcomes(house.events)) == sum(len(ids) for _, ids, _ in model.asked)
+
+
+def test_a_budget_that_is_just_enough_stops_nothing(house):
+    house.answer(Model(), allowance=allowed(6))
+    assert len(house.rows("a")) == 7
+
+
+def test_what_costs_more_than_expected_counts(house):
+    model = Model(workers=1)
+    with pytest.raises(BudgetError):
+        house.answer(model, at_once=1, allowance=allowed("2.5", request="0.1"))
+    assert len(model.asked) == 2
+
+
+def test_a_budget_counts_what_is_asked_again(house):
+    model = Model(lambda text: "\n".join(line.upper() for line in text.split("\n") if "word3" not in line))
+    with pytest.raises(BudgetError):
+        house.answer(model, allowance=allowed(7))
+    assert len(model.asked) == 7
+
+
 def test_stopped_it_saves_what_arrived_and_ends(house):
     async def say(text):
         if "word6" in text:
@@ -381,7 +419,7 @@ def test_cancelled_it_saves_what_arrived(house):
                 await asyncio.Event().wait()
             return text.upper()
 
-        running = asyncio.create_task(house._answer(Model(say), False, 2, 3, 2, None, None))
+        running = asyncio.create_task(house._answer(Model(say)))
         await hung.wait()
         running.cancel()
         await running
@@ -437,7 +475,7 @@ def test_two_runs_at_once_share_the_work(house):
     models = [Model(slowly), Model(slowly)]
 
     async def both():
-        await asyncio.gather(*(house._answer(model, False, 2, 3, 2, None, None) for model in models))
+        await asyncio.gather(*(house._answer(model) for model in models))
 
     asyncio.run(both())
     asked = Counter((document, ids) for model in models for document, ids, _ in model.asked)

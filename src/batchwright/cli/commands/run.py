@@ -1,12 +1,18 @@
 """`run`: documents are answered now."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import click
 import pydantic_core
 
 from batchwright.cli.creating import NO_KEY, Choice, plan
+from batchwright.cli.estimating import budget_options, may_start
 from batchwright.cli.exits import ExitCode
+from batchwright.cli.live_estimate import allowance_for, estimate_run
 from batchwright.cli.live_progress import LiveProgress
-from batchwright.cli.live_run import AT_ONCE, LiveRun, LiveWish, summarise
+from batchwright.cli.live_run import AT_ONCE, LiveRun, LiveWish
+from batchwright.cli.live_telling import summarise
 from batchwright.cli.options import GuideCommand, ManyValued
 from batchwright.cli.output import data, talk, warning
 from batchwright.cli.subjects import where
@@ -51,6 +57,7 @@ from batchwright.tracking.state import StateFile
 )
 @click.option("--csv-safe", is_flag=True, help="Keep spreadsheet formulas in answers from executing.")
 @click.option("--dry-run", is_flag=True, help="Show what would be asked; needs no key, writes nothing.")
+@budget_options
 @with_workbench
 def command(
     workbench: Workbench,
@@ -69,6 +76,9 @@ def command(
     fail_on_quota: bool,
     csv_safe: bool,
     dry_run: bool,
+    estimate: bool,
+    yes: bool,
+    max_cost: Decimal | None,
 ) -> int:
     """Answer documents now, at the live price, and write their reports.
 
@@ -81,6 +91,7 @@ def command(
       batchwright --subjects Geography "Art and Design"
       batchwright run --provider openai --concurrency 50 --rate-limit 500
       batchwright run --limit 2
+      batchwright run --estimate --max-cost 5
     """  # noqa: D301  (\b keeps click from wrapping the examples)
     environment = workbench.settings.environment
     choice = Choice(
@@ -102,6 +113,11 @@ def command(
         fail_on_quota=fail_on_quota,
         csv_safe=csv_safe,
     )
+    if estimate or max_cost is not None:
+        expected = estimate_run(workbench, workbench.task(), choice, wish)
+        if not may_start([expected], show=estimate, yes=yes, max_cost=max_cost, batch=False):
+            return ExitCode.OK
+        wish = replace(wish, allowance=allowance_for(expected, max_cost))
     return _run(workbench, choice, wish)
 
 
