@@ -6,10 +6,12 @@ we document (`OPENAI_ORG_ID`, `ANTHROPIC_CUSTOM_HEADERS`, ...): headers nobody a
 sent it is ours, and only to the address we were given.
 """
 
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -102,10 +104,17 @@ def open_client(
 
     return httpx2.Client(
         transport=None if through is None else _Through(through),
+        verify=_certificates(),
         timeout=limits,
         follow_redirects=True,
         event_hooks={"request": [leash], "response": [] if on_response is None else [on_response]},
     )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust, read once for all clients: it takes longer than most calls."""
+    return httpx2.create_ssl_context()
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
