@@ -13,6 +13,7 @@ from typing import Protocol
 
 import aiohttp
 import httpx2
+from aiohttp.payload import BytesIOPayload, BytesPayload
 from yarl import URL
 
 from batchwright import aio
@@ -132,7 +133,8 @@ class LiveCalls:
         url = self._urls.get(path)
         if url is None:
             url = self._urls[path] = URL(self._base_url + path, encoded=True)
-        data = body if len(body) <= LARGE_BYTES else BytesIO(body)
+        # Given as a payload: for plain bytes aiohttp tries every kind of body it knows, one after another.
+        data = BytesPayload(body) if len(body) <= LARGE_BYTES else BytesIOPayload(BytesIO(body))
         response = await session.post(url, data=data, allow_redirects=False)
         try:
             return Reply(response.status, response.headers, await _read(response))
