@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from batchwright.errors import InputError
 from batchwright.live.questions import Question, Questions
+from batchwright.reports.document_csv import refuse_unwritable
 from batchwright.tasks.base import Document, Task
 from batchwright.tasks.claims import DocumentClaims
 from batchwright.tasks.planning import DocumentPlan, key_of
-from batchwright.tasks.remaining import Planned, what_is_left
+from batchwright.tasks.remaining import Planned, Skipped, what_is_left
 from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
 
@@ -17,7 +19,8 @@ class Agenda:
     """The documents of a plan that have something left to ask.
 
     Between planning and a document's turn another process may have asked about it. So its turn begins with a claim and
-    with a second look at what is left, both in the planning turn among processes.
+    with a second look at what is left, both in the planning turn among processes. One whose report could not be written
+    is skipped: its answers would have nowhere to go.
     """
 
     task: Task
@@ -42,12 +45,18 @@ class Agenda:
                 )
 
     def _begin(self, plan: DocumentPlan) -> DocumentPlan | None:
+        document = plan.document
+        try:
+            refuse_unwritable(self.task.report_path(document.group, document.name))
+        except InputError as error:
+            self.planned.skipped.append(Skipped(document=document, reason=str(error)))
+            return None
         with self.folders.planning():
-            if not self.claims.take(key_of(plan.document)):
-                self.busy.append(plan.document)
+            if not self.claims.take(key_of(document)):
+                self.busy.append(document)
                 return None
             left = what_is_left(
-                [plan.document],
+                [document],
                 task=self.task,
                 records=self.store.load(),
                 batch_size=plan.batch_size,
@@ -57,7 +66,7 @@ class Agenda:
         self.planned.skipped.extend(left.skipped)
         found = next((replace(again, most=plan.most) for again in left.documents), None)
         if found is None or next(found.cells(), None) is None:
-            self.claims.release(key_of(plan.document))
+            self.claims.release(key_of(document))
             return None
         return found
 

@@ -5,8 +5,10 @@ byte-order mark and the kind of line ends all stay.
 """
 
 import csv
+import errno
 import hashlib
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -119,6 +121,20 @@ def merge_rows(
             merged = _merged(table, spec, wanted, csv_safe=csv_safe)
             replace_durably(path, _text(merged))
     return MergeOutcome(path=path, saved=len(wanted), added=len(merged.rows) - before, total=len(merged.rows))
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise `InputError` where a report could not be written: for those who are about to pay for its rows.
+
+    It is a look ahead, no promise; `merge_rows` raises the same in any case.
+    """
+    folder = next(parent for parent in path.parents if parent.exists())
+    with _explained(path):
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder")
+        for place in (path, folder):
+            if place.exists() and not os.access(place, os.W_OK):
+                raise PermissionError(errno.EACCES, f"{place} is read-only")
 
 
 def _merged(table: _Table, spec: ReportSpec, wanted: Mapping[int, Row], *, csv_safe: bool) -> _Table:
@@ -234,6 +250,5 @@ def _explained(path: Path) -> Iterator[None]:
     except OSError as exc:
         raise InputError(
             f"cannot write the report {path}: {exc.strerror or exc}; nothing in it was changed; "
-            "if another program holds it open, close it there, or make file and folder writable; then fetch again: "
-            "the answers are kept"
+            "if another program holds it open, close it there, or make file and folder writable"
         ) from exc

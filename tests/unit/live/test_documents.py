@@ -362,6 +362,17 @@ def test_a_report_that_cannot_be_written_stops_the_run_and_the_others_keep_their
     assert all(len(house.rows(document)) == 2 for document in asked)
 
 
+def test_nothing_is_asked_whose_report_could_not_be_written(house):
+    place = house.task.folder / "g"
+    place.parent.mkdir(parents=True)
+    place.write_text("a file where a folder should be", encoding="utf-8")
+    model = Model()
+    assert house.answer(model) == []
+    assert model.asked == []
+    assert len(house.skipped) == 3
+    assert all("is not a folder" in skipped.reason for skipped in house.skipped)
+
+
 def allowed(dollars, *, request="1"):
     return Allowance(budget=Budget(limit=Decimal(dollars)), request=Decimal(request))
 

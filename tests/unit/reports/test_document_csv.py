@@ -11,7 +11,14 @@ import pytest
 
 from batchwright.errors import InputError
 from batchwright.reports.base import ReportSpec, Row
-from batchwright.reports.document_csv import Coverage, answered_ids, examine, merge_rows, read_rows
+from batchwright.reports.document_csv import (
+    Coverage,
+    answered_ids,
+    examine,
+    merge_rows,
+    read_rows,
+    refuse_unwritable,
+)
 
 SPEC = ReportSpec(
     columns=("id", "issue", "context", "verdict"), key="id", identity=("issue", "context"), answer="verdict"
@@ -254,3 +261,11 @@ def test_processes_merging_into_one_report_lose_no_row(path, locks):
     expected = [str(100 * number + offset) for number in range(3) for offset in range(15)]
     spec = ReportSpec(columns=("id", "verdict"), key="id", identity=(), answer="verdict")
     assert [item["id"] for item in read_rows(path, spec)] == expected
+
+
+def test_a_report_that_could_not_be_written_is_told_before_it_is_tried(tmp_path):
+    refuse_unwritable(tmp_path / "not" / "there" / "yet.csv")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match=r"cannot write the report .*file is not a folder"):
+        refuse_unwritable(tmp_path / "file" / "report.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
