@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from batchwright.errors import ConfigurationError
 from batchwright.providers.failures import redact
-from batchwright.providers.jsonl import malformed
 from batchwright.request import DocumentPart, ImagePart, Params, Part, Request, Role, TextPart
 from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
 from batchwright.usage import Usage
@@ -61,14 +60,17 @@ class Reply:
 
 
 def to_result(custom_id: str | None, reply: Reply) -> Result:
-    """Return the result of a reply: a blocked one is a failure even with some text, for that text is cut off."""
+    """Return the result of a reply: a blocked one is a failure even with some text, for that text is cut off.
+
+    What a failed one used is kept: it is paid for.
+    """
     failure = None
     if reply.finish_reason is FinishReason.BLOCKED:
         why = reply.refusal or "the provider stopped the answer"
         failure = Failure(kind=FailureKind.BLOCKED, message=redact(why), code=reply.stop_word)
     elif reply.text is None:
         stopped = f" (it stopped with {reply.stop_word})" if reply.stop_word else ""
-        return malformed(custom_id, f"the answer holds no text{stopped}", request_id=reply.request_id)
+        failure = Failure(kind=FailureKind.MALFORMED, message=f"the answer holds no text{stopped}")
     return Result(
         custom_id=custom_id,
         status=ResultStatus.SUCCEEDED if failure is None else ResultStatus.ERRORED,

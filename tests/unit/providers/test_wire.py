@@ -44,6 +44,14 @@ def lay_out(wire, requests):
     return wire.head + wire.separator.join(map(wire.encode, requests)) + wire.tail
 
 
+def test_an_answer_without_text_is_a_failure_that_was_paid_for():
+    usage = {"prompt_tokens": 12, "completion_tokens": 34}
+    line = chat_line(body=chat(content=None) | {"usage": usage, "model": "gpt-5.4-mini-2026-03-17"})
+    result = openai.decode_line(line)
+    assert result.failure.kind is FailureKind.MALFORMED
+    assert (result.usage, result.model) == (Usage(input_tokens=12, output_tokens=34), "gpt-5.4-mini-2026-03-17")
+
+
 @given(st.text())
 def test_any_text_is_one_line_that_reads_back(text):
     for wire in WIRES.values():
