@@ -69,7 +69,7 @@ class DocumentRun:
     lock_folder: Path
     batch_size: int
     at_once: int
-    """Batches open at a time: more than these can never be asked again after a kill."""
+    """Requests in flight, answers that are not on disk yet included: so many, at most, are asked again after a kill."""
     max_retries: int = MAX_RETRIES
     csv_safe: bool = False
     """Keep spreadsheet formulas in answers from executing."""

@@ -59,9 +59,9 @@ class _Drawn:
 class Feed:
     """Draws questions and builds their requests, off the event loop, because documents are read for it.
 
-    At most `most` batches are open at a time: one is open from being drawn until `settle` says that its rows are on
-    disk. So that many answers, and no more, can be lost to a kill. Questions that are asked again come first. With an
-    `allowance`, a request waits until it is sure to stay within the budget, and ends the run where it is not.
+    At most `most` requests are in flight: from being handed out until `settle` says that their rows are on disk. So
+    many answers, and no more, can be lost to a kill. Questions that are asked again come first. With an `allowance`, a
+    request waits until it is sure to stay within the budget, and ends the run where it is not.
     """
 
     def __init__(
@@ -113,8 +113,8 @@ class Feed:
 
     async def _next(self) -> Ask | None:
         """Return the next request; None where there is none, now or at all."""
-        may_draw = not self._exhausted and self._open.total() < self._most
-        if self._stopped or not (self._again or may_draw):
+        done = self._exhausted and not self._again
+        if self._stopped or done or self._in_flight >= self._most:
             return None
         if self._allowance is None:
             return await self._following()

@@ -301,7 +301,8 @@ def test_a_failed_request_is_told_and_keeps_nobody_from_going_on(house):
     assert len(house.rows("a")) == 7
 
 
-def test_no_more_batches_are_open_than_was_asked_for(house):
+@pytest.mark.parametrize("cut", [False, True])
+def test_no_more_answers_are_unsaved_than_was_asked_for(house, cut):
     house.task.words = {name: [f"w{n}" for n in range(40)] for name in "abcdef"}
     counts = Counter()
 
@@ -309,6 +310,8 @@ def test_no_more_batches_are_open_than_was_asked_for(house):
         counts["open"] += 1
         counts["most"] = max(counts["most"], counts["open"])
         await asyncio.sleep(0)
+        if cut and "\n" in text:  # and asked again in halves
+            return Result(custom_id="x", status=ResultStatus.SUCCEEDED, text="", finish_reason=FinishReason.LENGTH)
         return text.upper()
 
     def after(_run, event):
