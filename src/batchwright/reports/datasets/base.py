@@ -69,13 +69,12 @@ class Layout(ABC):
     def tail(self) -> bytes:
         """Return what comes after the last row."""
 
-    def fits(self, outcome: Outcome) -> bool:
-        """Whether such an outcome can be written as the file is now; if not, it is `widened` first."""
-        del outcome
+    def fits_failures(self) -> bool:
+        """Whether a failed row can be written as the file is now; if not, it is `widened` first."""
         return True
 
     def widened(self, present: BinaryIO) -> Iterator[bytes]:
-        """Yield the file so far in a form in which every outcome fits; later rows are encoded in that form."""
+        """Yield the file so far in a form in which failed rows fit; later rows are encoded in that form."""
         raise NotImplementedError
 
     def finish(self, part: Path) -> Path:

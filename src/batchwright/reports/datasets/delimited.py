@@ -41,9 +41,9 @@ class DelimitedLayout(Layout):
         """Return nothing."""
         return b""
 
-    def fits(self, outcome: Outcome) -> bool:
-        """Whether there is a column for it."""
-        return self._wide or outcome.error is None
+    def fits_failures(self) -> bool:
+        """Whether there is a column for errors."""
+        return self._wide
 
     def widened(self, present: BinaryIO) -> Iterator[bytes]:
         """Yield the file with the columns of failed rows, empty so far."""
@@ -81,11 +81,13 @@ class DelimitedLayout(Layout):
     def _encoded(self, cells: Iterable[str]) -> bytes:
         if self._shape.csv_safe:
             cells = map(disarm, cells)
-        line = self._delimiter.join([self._quoted(cell) for cell in cells])
+        delimiter = self._delimiter
+        line = delimiter.join([cell if cell.isalnum() else _quoted(cell, delimiter) for cell in cells])
         return (line or '""').encode("utf-8", "replace") + b"\n"
 
-    def _quoted(self, cell: str) -> str:
-        # Not the library's writer, which looks at one character after another: these four are ten times as fast.
-        if '"' in cell:
-            return '"' + cell.replace('"', '""') + '"'
-        return f'"{cell}"' if self._delimiter in cell or "\n" in cell or "\r" in cell else cell
+
+def _quoted(cell: str, delimiter: str) -> str:
+    # Not the library's writer, which looks at one character after another: these four are several times as fast.
+    if '"' in cell:
+        return '"' + cell.replace('"', '""') + '"'
+    return f'"{cell}"' if delimiter in cell or "\n" in cell or "\r" in cell else cell

@@ -141,11 +141,12 @@ class DatasetWriter:
         self.close()
 
     def _append(self, cells: Mapping[str, Any], outcome: Outcome) -> None:
-        if not self._layout.fits(outcome):
-            self._widen()
+        if outcome.error is not None:
+            self._failed += 1
+            if not self._layout.fits_failures():
+                self._widen()
         self._file.write(self._layout.encode(cells, outcome))
         self._rows += 1
-        self._failed += outcome.error is not None
         now = time.monotonic()
         if now - self._flushed_at > _FLUSH_SECONDS:
             self._file.flush()
@@ -157,7 +158,7 @@ class DatasetWriter:
         self._waiting.close()
 
     def _widen(self) -> None:
-        """Write the part anew, once in a run, in the form in which every outcome fits."""
+        """Write the part anew, once in a run, in the form in which failed rows fit."""
         self._file.flush()
         wide = self._part.with_name(self._part.name + ".wide")
         file = wide.open("wb", buffering=_BUFFER)
