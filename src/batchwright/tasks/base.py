@@ -1,16 +1,18 @@
 """The task seam: what to ask, and what to do with the answers. Neither engine knows more about a use than this."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from batchwright.job import BatchRef
 from batchwright.reports.base import ReportSpec, Row
 from batchwright.request import OutputSchema, Request
 from batchwright.result import Result
 
-__all__ = ["Document", "Handled", "ReportSpec", "Row", "Task"]
+__all__ = ["AnswerSink", "Document", "Handled", "ReportSpec", "Row", "StreamingTask", "Task"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +65,39 @@ class Task(ABC):
     @abstractmethod
     def report_path(self, group: str, document: str) -> Path:
         """Return where the document's report belongs. Raises `InputError` for a name that would leave the workspace."""
+
+
+class AnswerSink(Protocol):
+    """Takes answers one by one, in any order."""
+
+    def put(self, item: int, result: Result) -> bool:
+        """Keep what came back for an item and return whether that answers it; an answer it has already stays."""
+        ...
+
+
+class StreamingTask(Task):
+    """A task of so many items, each one request, that neither they nor their answers are ever held together.
+
+    Its prompts differ in one text only, and its answers go to a store of its own as they arrive; its output is made of
+    that store. So `identify` and `handle_result` are for single items and `report_path` is that of the whole output.
+    """
+
+    @abstractmethod
+    def texts(self, document: Document, besides: Collection[int] = ()) -> Iterator[tuple[int, str]]:
+        """Yield each item's id and text, in order, but for `besides`. Raises `InputError`."""
+
+    @abstractmethod
+    def pattern(self, document: Document) -> Request | None:
+        """Return a request as all of the document's are but for its text; None where they differ in more than that."""
+
+    @abstractmethod
+    def answered(self, document: Document) -> Collection[int]:
+        """Return the ids of the items that have an answer."""
+
+    @abstractmethod
+    def answering(self, batch: BatchRef) -> AbstractContextManager[AnswerSink]:
+        """Take answers to items of a batch; what was put is durable when the block ends, also by an error."""
+
+    @abstractmethod
+    def publish(self) -> Sequence[Path]:
+        """Write out what got answers since it was last written, and return the files. Raises `InputError`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from batchwright.errors import InputError
 from batchwright.job import JobRecord, JobState
 from batchwright.reports.document_csv import answered_ids
-from batchwright.tasks.base import Document, Task
+from batchwright.tasks.base import Document, StreamingTask, Task
 from batchwright.tasks.planning import DocumentKey, DocumentPlan, key_of, pending_items, plan_documents
 
 
@@ -77,7 +77,9 @@ def what_is_left(
 
 
 def answered_items(task: Task, document: Document) -> frozenset[int]:
-    """Return the ids of a document's items that have a row in its report. Raises `InputError`."""
+    """Return the ids of a document's items that are answered: they have a row in its report. Raises `InputError`."""
+    if isinstance(task, StreamingTask):
+        return frozenset(task.answered(document))
     path = task.report_path(document.group, document.name)
     with suppress(OSError):  # what else is wrong with it, reading it says
         if not path.exists():  # most documents of a first run: their items need not be looked at

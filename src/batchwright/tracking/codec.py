@@ -164,9 +164,8 @@ def _encode_batch(batch: BatchRef) -> dict[str, Any]:
 
 def _encode_run(ids: Sequence[int]) -> list[int] | dict[str, int]:
     """A run without gaps takes two numbers, so that a job of a hundred thousand rows is a line."""
-    if len(ids) > _SHORTEST_RUN and all(after == before + 1 for before, after in pairwise(ids)):
-        return {"from": ids[0], "to": ids[-1]}
-    return list(ids)
+    whole = isinstance(ids, range) or all(after == before + 1 for before, after in pairwise(ids))
+    return {"from": ids[0], "to": ids[-1]} if whole and len(ids) > _SHORTEST_RUN else list(ids)
 
 
 def _decode_record(job_id: str, value: Mapping[str, Any]) -> JobRecord:
