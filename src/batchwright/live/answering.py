@@ -23,7 +23,7 @@ from batchwright.live.settings import ProcessorConfig
 from batchwright.live.tally import Progress, Tally
 from batchwright.live.work import LLMWorkItem
 from batchwright.pricing.overrides import PriceTable
-from batchwright.providers.base import Provider
+from batchwright.providers.base import Answerer
 from batchwright.usage import Usage
 
 __all__ = ["Answered", "Ask", "LiveEngine", "Progress", "ProviderChange", "QuotaPolicy"]
@@ -51,7 +51,7 @@ class LiveEngine:
 
     def __init__(
         self,
-        providers: Sequence[Provider],
+        providers: Sequence[Answerer],
         *,
         config: ProcessorConfig | None = None,
         limiter: Limiter | None = None,

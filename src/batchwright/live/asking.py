@@ -12,7 +12,7 @@ from batchwright.live.limiter import Limiter, RateLimiter
 from batchwright.live.outcomes import error_of, failed_result
 from batchwright.live.sizing import TokenEstimator
 from batchwright.live.work import WorkItemResult
-from batchwright.providers.base import Provider, Rates
+from batchwright.providers.base import Answerer, Rates
 from batchwright.request import Request
 from batchwright.result import Result
 from batchwright.usage import Usage
@@ -62,7 +62,7 @@ class Desk:
         self.over: LLMProviderError | None = None
         self._rates: Rates | None = None
 
-    def whom(self) -> Provider:
+    def whom(self) -> Answerer:
         """Return the provider to ask. Raises the error that ended the run."""
         if self.over is not None:
             raise self.over.with_traceback(None)  # else it would grow with every request that is told
@@ -94,7 +94,7 @@ class Desk:
     def _counts_tokens(self) -> bool:
         return not isinstance(self.limiter, RateLimiter) or self.limiter.tokens_per_minute is not None
 
-    def learn(self, provider: Provider) -> None:
+    def learn(self, provider: Answerer) -> None:
         """Take in what the provider's newest answer said of its rates."""
         rates = provider.rates
         if rates is None or rates is self._rates or provider is not self.chain.current:
@@ -103,7 +103,7 @@ class Desk:
         if isinstance(self.limiter, RateLimiter):
             self.limiter.learn(rates)
 
-    def exhausted(self, provider: Provider, error: LLMQuotaError) -> None:
+    def exhausted(self, provider: Answerer, error: LLMQuotaError) -> None:
         """Pass on to the next provider, or end the run when there is none."""
         self.chain.give_up(provider, error)
         if self.chain.exhausted:
@@ -125,7 +125,7 @@ class Call:
 
     ask: Ask
     desk: Desk
-    provider: Provider
+    provider: Answerer
     usage: Usage = _NOTHING
     cost: Decimal | None = field(default_factory=Decimal)
     result: Result | None = None
@@ -149,7 +149,7 @@ class Call:
                 self.desk.end(error)
                 raise
 
-    async def _asked(self, provider: Provider) -> tuple[Result, Mapping[str, int]]:
+    async def _asked(self, provider: Answerer) -> tuple[Result, Mapping[str, int]]:
         self.asked += 1
         try:
             result = await provider.complete(self._request_for(provider))
@@ -168,14 +168,14 @@ class Call:
         """The model that is asked, as its provider calls it."""
         return self._request_for(self.provider).params.model or self.provider.model
 
-    def _request_for(self, provider: Provider) -> Request:
+    def _request_for(self, provider: Answerer) -> Request:
         """Return the request; the model it names belongs to the first provider and means nothing to another vendor."""
         request = self.ask.request
         if request.params.model is None or provider.name == self.desk.chain.first.name:
             return request
         return replace(request, params=replace(request.params, model=None))
 
-    def _add(self, result: Result, provider: Provider) -> None:
+    def _add(self, result: Result, provider: Answerer) -> None:
         self.result = result
         if not result.usage.total_tokens:
             return

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from batchwright.errors import ConfigurationError, LLMProviderError, LLMQuotaError
-from batchwright.providers.base import Provider
+from batchwright.providers.base import Answerer
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class ProviderChain:
     """Who is asked now. Raises `ConfigurationError` without any provider."""
 
     def __init__(
-        self, providers: Sequence[Provider], *, on_change: Callable[[ProviderChange], None] | None = None
+        self, providers: Sequence[Answerer], *, on_change: Callable[[ProviderChange], None] | None = None
     ) -> None:
         if not providers:
             raise ConfigurationError("nobody can be asked: give at least one provider")
@@ -35,12 +35,12 @@ class ProviderChain:
         self._last: LLMProviderError | None = None
 
     @property
-    def current(self) -> Provider:
+    def current(self) -> Answerer:
         """The provider to ask; the last one when all have given up."""
         return self._providers[min(self._at, len(self._providers) - 1)]
 
     @property
-    def first(self) -> Provider:
+    def first(self) -> Answerer:
         """The preferred one: the model that a request names is one of its models."""
         return self._providers[0]
 
@@ -49,7 +49,7 @@ class ProviderChain:
         """Whether every provider has used up its quota."""
         return self._at == len(self._providers)
 
-    def give_up(self, provider: Provider, error: LLMQuotaError) -> None:
+    def give_up(self, provider: Answerer, error: LLMQuotaError) -> None:
         """Pass on to the next provider; of many calls that find one exhausted, the first does it."""
         if self.exhausted or provider is not self._providers[self._at]:
             return

@@ -2,7 +2,8 @@
 
 An adapter only translates. It does not retry, sleep, store or read the environment; every vendor failure arrives as
 one of ours (`batchwright.errors`). Six methods are required; `PromptMethods` (providers/prompting.py) builds the
-friendlier ones on top. `rates`, `connections` and `aclose` may stay as they are.
+friendlier ones on top. `rates`, `connections` and `aclose` may stay as they are. Who only answers now, and has no
+batch jobs, is an `Answerer`: all that the live engine needs.
 """
 
 from abc import ABC, abstractmethod
@@ -77,25 +78,40 @@ class WireFormat(Protocol):
         ...
 
 
-class Provider(ABC):
-    """One vendor account with one model. Subclasses set the attributes and implement the six methods."""
+class Answerer(ABC):
+    """Whoever answers requests now. Subclasses set the attributes and implement `complete`."""
 
     name: str
-    """Lower case, as on the command line: `openai`, `anthropic`, `gemini`."""
+    """Whose price list counts: `openai`, `anthropic`, `gemini`; or another name, whose prices nobody knows."""
     model: str
+    connections: int = 100
+    """Calls that have a connection at once, in each event loop; the others wait for one."""
+
+    @property
+    def rates(self) -> Rates | None:
+        """What the last answer said about the account's rates; None before one did, or where none ever does."""
+        return None
+
+    @abstractmethod
+    async def complete(self, request: Request) -> Result:
+        """Answer one request now, at the live price.
+
+        A refused request is a failed `Result`; trouble with the connection or the account is raised.
+        """
+
+    async def aclose(self) -> None:  # noqa: B027  (most have nothing to close)
+        """Close the connections; the next call opens new ones."""
+
+
+class Provider(Answerer):
+    """One vendor account with one model. Subclasses set the attributes and implement the six methods."""
+
     limits: Limits
     wire: WireFormat
     account: str
     """A digest that tells two accounts apart; never the key itself."""
     tags_jobs: bool = True
     """Whether listed jobs carry the tag or the uploaded file they were made with (Anthropic's carry neither)."""
-    connections: int = 100
-    """Live calls that have a connection at once, in each event loop; the others wait for one."""
-
-    @property
-    def rates(self) -> Rates | None:
-        """What the last live answer said about the account's rates; None before one did, or where none ever does."""
-        return None
 
     @abstractmethod
     def submit(self, payload: Path, *, tag: str, before_create: Callable[[str | None], None]) -> BatchJob:
@@ -126,16 +142,6 @@ class Provider(ABC):
     @abstractmethod
     def list_jobs(self, since: datetime) -> Iterator[BatchJob]:
         """Yield the account's jobs created at or after `since`, newest first."""
-
-    @abstractmethod
-    async def complete(self, request: Request) -> Result:
-        """Answer one request now, at the live price.
-
-        A refused request is a failed `Result`; trouble with the connection or the account is raised.
-        """
-
-    async def aclose(self) -> None:  # noqa: B027  (most have nothing to close)
-        """Close the connections; the next call opens new ones."""
 
 
 class Fence(ABC):

@@ -1,0 +1,1 @@
+"""The commands about datasets: `batchwright batch`, mounted in the llm tool as `llm batch`."""
