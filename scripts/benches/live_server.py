@@ -119,10 +119,10 @@ _CONTENT = {
 _TOO_MANY = {"error": {"message": "Rate limit reached.", "type": "requests", "code": "rate_limit_exceeded"}}
 
 
-def _packed(document: Mapping[str, Any], status: int = 200, **headers: str) -> tuple[Message, Message]:
+def _packed(document: Mapping[str, Any], status: int = 200) -> tuple[Message, Message]:
     body = json.dumps(document, separators=(",", ":")).encode()
-    fields = {"content-type": "application/json", "content-length": str(len(body)), "x-request-id": "req_1", **headers}
-    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
+    fields = {"content-type": "application/json", "content-length": str(len(body)), "x-request-id": "req_1"}
+    raw = [(name.encode(), value.encode()) for name, value in fields.items()]
     start: Message = {"type": "http.response.start", "status": status, "headers": raw}
     return start, {"type": "http.response.body", "body": body}
 
@@ -138,8 +138,8 @@ _ANSWERS = {
 class Service:
     """Answers after `latency` seconds; where `allowed` is set, takes no more calls a second than that.
 
-    What is allowed comes back evenly, up to a second's worth. A call that is too much gets 429 with `retry-after: 1`,
-    and uses up some of what comes back: as OpenAI documents, refused requests count towards the limit as well.
+    What is allowed comes back evenly, up to a second's worth. A call that is too much gets 429, without a word of when
+    to come back, and uses up some of what does: as OpenAI documents, refused requests count towards the limit as well.
     """
 
     def __init__(self, *, latency: float = 0.0, allowed: float = 0.0) -> None:
@@ -147,7 +147,7 @@ class Service:
         self._allowed = allowed
         self._left, self._at = allowed, time.monotonic()
         self.refusals = 0
-        self._too_many = _packed(_TOO_MANY, 429, retry_after="1")
+        self._too_many = _packed(_TOO_MANY, 429)
         self._paths: dict[str, tuple[Message, Message]] = {}
 
     async def __call__(
@@ -196,7 +196,14 @@ def main() -> None:
     service = Service(latency=options.latency, allowed=options.allowed)
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     config = uvicorn.Config(
-        service, loop="uvloop", http="httptools", lifespan="off", access_log=False, log_level="warning", backlog=4096
+        service,
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        backlog=4096,
+        timeout_keep_alive=600,  # on a busy machine a kept connection may wait for seconds
     )
     server = uvicorn.Server(config)
 
