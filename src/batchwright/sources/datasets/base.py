@@ -17,7 +17,7 @@ from batchwright.errors import InputError
 PROMPT_COLUMN: Final = "prompt"
 """The column of a row that is only a prompt: a line of text, or a string in a JSON list."""
 
-LARGEST_ROW: Final = 64 * 1024 * 1024
+LARGEST_ROW: Final = 16 * 1024 * 1024
 """Characters a row may have. A quote or bracket that is never closed would otherwise swallow the rest of the file."""
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")

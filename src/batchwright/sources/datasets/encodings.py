@@ -30,6 +30,8 @@ _SCRIPTS: Final = (
 )
 """Encodings of other scripts, and what half of their letters are called if the guess is right."""
 _SAMPLED_LETTERS: Final = 400
+_SCARCE: Final = 5
+"""Text in UTF-16 has a zero byte in at least every fifth place, all but a fifth of them on one side."""
 
 
 class _Counted(io.BufferedIOBase):
@@ -127,10 +129,6 @@ def guessed_encoding(sample: bytes) -> str | None:
             if _is_written_in(sample.decode(name, "replace"), scripts):
                 return name
     return "windows-1252"
-
-
-_SCARCE: Final = 5
-"""Text in UTF-16 has a zero byte in at least every fifth place, all but a fifth of them on one side."""
 
 
 def _is_written_in(text: str, scripts: tuple[str, ...]) -> bool:
