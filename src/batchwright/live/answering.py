@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
+from batchwright.errors import LLMQuotaError
 from batchwright.live.asking import Answered, Ask, Call, Desk
 from batchwright.live.autoscale import Bounds
 from batchwright.live.chain import ProviderChain, ProviderChange
@@ -122,9 +123,8 @@ class LiveEngine:
     @property
     def _ends(self) -> bool:
         """Whether the run is to end before the asks do."""
-        if self._desk.over is None:
-            return False
-        return self._on_quota is QuotaPolicy.STOP or not self._desk.chain.exhausted
+        over = self._desk.over
+        return over is not None and (self._on_quota is QuotaPolicy.STOP or not isinstance(over, LLMQuotaError))
 
     def _items(self, asks: Iterable[Ask] | AsyncIterable[Ask]) -> Iterable[LLMWorkItem] | AsyncIterable[LLMWorkItem]:
         if isinstance(asks, AsyncIterable):
