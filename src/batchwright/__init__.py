@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from batchwright.live.work import BatchResult, LLMWorkItem, WorkItemResult
     from batchwright.providers.anthropic.adapter import AnthropicLLM
     from batchwright.providers.anthropic.classifier import AnthropicErrorClassifier
-    from batchwright.providers.base import Limits, Provider
+    from batchwright.providers.base import Limits, Provider, Rates
     from batchwright.providers.classifiers import DefaultErrorClassifier, ErrorClassifier, ErrorInfo
     from batchwright.providers.gemini.adapter import GeminiLLM
     from batchwright.providers.gemini.classifier import GeminiErrorClassifier
@@ -129,6 +129,7 @@ __all__ = [
     "RateLimitConfig",
     "RateLimitStrategy",
     "RateLimiter",
+    "Rates",
     "Request",
     "RequestCounts",
     "Result",
@@ -191,7 +192,7 @@ _HOMES = {
     "batchwright.live.work": ("BatchResult", "LLMWorkItem", "WorkItemResult"),
     "batchwright.providers.anthropic.adapter": ("AnthropicLLM",),
     "batchwright.providers.anthropic.classifier": ("AnthropicErrorClassifier",),
-    "batchwright.providers.base": ("Limits", "Provider"),
+    "batchwright.providers.base": ("Limits", "Provider", "Rates"),
     "batchwright.providers.classifiers": ("DefaultErrorClassifier", "ErrorClassifier", "ErrorInfo"),
     "batchwright.providers.gemini.adapter": ("GeminiLLM",),
     "batchwright.providers.gemini.classifier": ("GeminiErrorClassifier",),

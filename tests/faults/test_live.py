@@ -46,6 +46,7 @@ def test_a_live_call_that_fails_says_what_helps(name, provider, error, open_desk
     with pytest.raises(error) as raised:
         desk.ask("Is anybody there?")
     assert provider in str(raised.value)
+    assert desk.struck == 1, "the request was sent again"
     if FAULTS[name].parameters.keys() & {"seconds"} and error is LLMRateLimitError:
         assert raised.value.retry_after == pytest.approx(7, abs=2)
 
