@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-AT_ONCE = 3.0
-"""Seconds in which a command that waits for nobody has ended, on a busy machine too."""
+AT_ONCE = 20.0
+"""Seconds in which a command that waits for nobody has ended, on the busiest machine; one that waits takes minutes."""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def end(process, number):
     """Send a signal; return the exit code, the output, and how long it took."""
     began = time.monotonic()
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=60)
     return process.returncode, stdout, stderr, time.monotonic() - began
 
 
@@ -76,7 +76,7 @@ def test_ctrl_c_does_not_wait_for_a_hung_look(stuck, silent):
 def test_a_timeout_is_kept_although_a_look_hangs(stuck, silent):
     began = time.monotonic()
     done = stuck.run("batch-watch", "--timeout", "1", env=address(silent), check=124)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < AT_ONCE
     assert "Still pending" in done.stdout
     assert stuck.only_job["status"] == "pending"
 

@@ -240,8 +240,8 @@ def test_a_signal_ends_a_run_at_once_and_the_next_one_goes_on(workspace, emulato
         time.sleep(0.02)
     began = time.monotonic()
     running.send_signal(number)
-    stdout, stderr = running.communicate(timeout=30)
-    assert time.monotonic() - began < 3
+    stdout, stderr = running.communicate(timeout=60)
+    assert time.monotonic() - began < 20  # the call that hangs does so for ten minutes
     assert running.returncode == code
     assert "run the same command again" in stderr
     assert "Traceback" not in stderr

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
 UPDATE = os.environ.get("BATCHWRIGHT_UPDATE_DOCS") == "1"
 READERS = 3
+pytestmark = pytest.mark.timeout(900)  # the first page that is asked for waits until all are read
 AT_ONCE = {"validating_s": 0, "in_progress_s": 0, "finalizing_s": 0, "cancelling_s": 0}
 """Jobs that are done when somebody first looks: pages wait for nothing."""
 
