@@ -21,7 +21,7 @@ from batchwright.live.scaling import Scaling
 from batchwright.live.settings import ProcessorConfig
 from batchwright.live.stats import Counts, ProcessorStats
 from batchwright.live.strategies import ExponentialBackoffStrategy, RateLimitStrategy
-from batchwright.live.supply import AsyncItems, Items, Queue, Supply
+from batchwright.live.supply import AsyncItems, Items, Queue, Supply, checked
 from batchwright.live.work import BatchResult, LLMWorkItem, WorkItemResult
 from batchwright.providers.classifiers import DefaultErrorClassifier, ErrorClassifier
 
@@ -85,7 +85,7 @@ class ParallelBatchProcessor:
                 await self._queue.room()
             if run.error is not None:
                 raise run.error
-        self._queue.add(work_item)
+        self._queue.add(checked(work_item))
 
     async def process_all(self) -> BatchResult:
         """Do everything that was added, and return all results in the order in which they were done.

@@ -131,7 +131,7 @@ class Items:
         if self._ended:
             return None
         try:
-            item = next(self._items)
+            item = checked(next(self._items))
         except BaseException as error:
             self._ended = True
             if isinstance(error, StopIteration):
@@ -184,7 +184,7 @@ class AsyncItems:
     async def _next(self) -> LLMWorkItem | None:
         self._asking = asyncio.current_task()
         try:
-            item = await anext(self._items)
+            item = checked(await anext(self._items))
         except StopAsyncIteration:
             self._ended = True
             return None
@@ -203,6 +203,13 @@ class AsyncItems:
             self._asking = None
         self.taken += 1
         return item
+
+
+def checked(item: object) -> LLMWorkItem:
+    """Return the item. Raises `TypeError` for anything else: None would be taken for the end of them all."""
+    if not isinstance(item, LLMWorkItem):
+        raise TypeError(f"an item must be an LLMWorkItem, not {type(item).__name__}")
+    return item
 
 
 async def _wait_in(line: deque[asyncio.Future[None]]) -> None:

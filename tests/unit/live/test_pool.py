@@ -383,6 +383,22 @@ def test_a_middleware_may_supply_a_result_for_a_failure_once_no_attempt_is_left(
     assert stats["error_counts"] == {}
 
 
+def test_what_a_supplied_result_says_nothing_about_is_the_failures():
+    call = call_of(failing=[LLMServerError("down")] * 3)
+    supplied = WorkItemResult(item_id="1", success=True, output="from the cache")
+    result, _ = process(item(1, call, context="mine"), middlewares=[Rescues(supplied)])
+    (got,) = result.results
+    assert (got.output, got.context, got.attempts, got.seconds) == ("from the cache", "mine", 3, pytest.approx(0.03))
+
+
+def test_only_items_can_be_added():
+    async def go():
+        await ParallelBatchProcessor().add_work("a prompt")
+
+    with pytest.raises(TypeError, match="an item must be an LLMWorkItem, not str"):
+        run_virtual(go())
+
+
 class Breaks:
     """Everything it does fails."""
 

@@ -309,6 +309,19 @@ def test_a_strategy_of_ones_own_is_asked_with_the_worker_and_the_count():
     assert server.asked == [0, 8, 16, 19, 19]
 
 
+def test_a_strategy_that_fails_ends_the_run_and_hangs_nobody():
+    class Broken:
+        def on_rate_limit(self, worker_id, consecutive):
+            raise ZeroDivisionError
+
+        def should_apply_slow_start(self, items_since_resume):
+            return False, 0
+
+    server = Server(lambda call: call == 1)
+    with pytest.raises(ZeroDivisionError):
+        process(server.items(20), config(4), rate_limit_strategy=Broken())
+
+
 def test_the_mock_agent_is_refused_as_told():
     agent = MockAgent(rate_limit_on_call=5, latency=0.01)
     metrics = MetricsObserver()

@@ -163,6 +163,21 @@ def test_an_asynchronous_iterable_that_fails_does_the_same():
     assert run_virtual(go()) == ([5], True)
 
 
+@pytest.mark.parametrize("wrong", [None, "a prompt", {"item_id": "1"}])
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_anything_but_an_item_is_an_error_and_not_the_end(wrong, asynchronous):
+    async def slowly(items):
+        for each in items:
+            yield each
+
+    async def go():
+        items = [item(1, after(1)), wrong, item(2)]
+        running = processor()
+        return await outputs_until(TypeError, running.stream(slowly(items) if asynchronous else items))
+
+    assert run_virtual(go()) == [1]
+
+
 def test_leaving_the_loop_early_ends_the_workers_at_once():
     async def go():
         running = processor(10)
