@@ -67,7 +67,8 @@ class Progress:
             self._spoken = elapsed
             done = sum(record.counts.finished for record in waiting)
             total = sum(record.request_count for record in waiting)
-            talk(f"waiting for {len(waiting)} of {len(seen)} job(s), {done}/{total} requests, {_clock_face(elapsed)}")
+            jobs = len(seen.keys() | {record.job_id for record in waiting})  # a look may not have ended yet
+            talk(f"waiting for {len(waiting)} of {jobs} job(s), {done}/{total} requests, {_clock_face(elapsed)}")
 
 
 def _table(waiting: Sequence[JobRecord], elapsed: float) -> "Table":

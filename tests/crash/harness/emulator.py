@@ -7,7 +7,7 @@ import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-HANG = 60
+HANG = 240
 """Seconds after which one run of all commands is taken to hang."""
 RUNS_S = 30
 """How long an emulated job takes, by the emulator's clock, which moves only when it is told to."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.emulator import HANG, emulating
 from harness.place import Work, make_place, tell, warm_up
 
-WATCH = ["batch-watch", "--interval", "0.05", "--timeout", "20"]
+WATCH = ["batch-watch", "--interval", "0.05", "--timeout", "300"]
 BETWEEN = 0.6
 """The part of the kills, at least, that has to find a job planned and not all of them collected."""
 _GLANCE = 0.001
