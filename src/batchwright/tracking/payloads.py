@@ -3,11 +3,8 @@
 They lie in `batch_jobs/<job id>/` beside the tracking file and can be large; a record alone suffices to fetch a job.
 """
 
-import fcntl
-import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -16,6 +13,7 @@ from pydantic_core import from_json
 from batchwright.errors import ClaimedJobError, TrackingError
 from batchwright.job import JobRecord
 from batchwright.result import Result
+from batchwright.tracking.claims import claimed, is_claimed
 from batchwright.tracking.codec import decode_record, encode_record
 from batchwright.tracking.durable import make_folder, replacing
 from batchwright.tracking.ids import JOB_ID
@@ -31,9 +29,6 @@ _PLANNING: Final = "planning.lock"
 
 PLANNING_TIMEOUT: Final = 600.0
 """Seconds to wait while another process plans; the largest jobs take it minutes."""
-_ONLOOKERS_GONE: Final = 10.0
-"""Seconds within which everybody who only looked at a claim has let go of it, on however busy a machine."""
-_NEXT_TRY: Final = 0.001
 
 
 class PayloadWriter:
@@ -158,32 +153,20 @@ class JobFolders:
         """
         path = self.folder(job_id) / _CLAIM
         self._make(path.parent)
-        with _explained("claim", path):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        try:
+        with ExitStack() as held:
             with _explained("claim", path):
-                held = _take(handle)
-            if not held:
+                is_ours = held.enter_context(claimed(path))
+            if not is_ours:
                 raise ClaimedJobError(
                     f"{job_id} is in the hands of another process that is still alive; wait until it is done"
                 )
             yield
-        finally:
-            os.close(handle)
 
     def is_claimed(self, job_id: str) -> bool:
         """Return whether a live process holds the claim now; whoever acts upon it must take the claim itself."""
         path = self.folder(job_id) / _CLAIM
-        try:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        except OSError as exc:
-            raise _trouble("look at the claim", path, exc) from exc
-        try:
-            return not _try(handle, fcntl.LOCK_SH)
-        finally:
-            os.close(handle)
+        with _explained("look at the claim", path):
+            return is_claimed(path)
 
     def _make(self, folder: Path) -> None:
         """Make a folder within the root, which gets a `.gitignore`, so that payloads are not committed by accident."""
@@ -195,29 +178,6 @@ class JobFolders:
             make_folder(folder)
         if folder.is_symlink():
             raise TrackingError(f"{folder} is a symbolic link; a job's folder has to be a real one: move the link away")
-
-
-def _take(handle: int) -> bool:
-    """Lock `handle` for us alone; false if someone else has it.
-
-    `is_claimed` looks by locking for a moment together with others. Where the exclusive lock is refused and the shared
-    one is given, only such an onlooker stood in the way. It lets go as soon as it gets processor time, so it is waited
-    for: asking again and again would use up just that.
-    """
-    until = time.monotonic() + _ONLOOKERS_GONE
-    while not _try(handle, fcntl.LOCK_EX):
-        if not _try(handle, fcntl.LOCK_SH) or time.monotonic() > until:
-            return False
-        fcntl.flock(handle, fcntl.LOCK_UN)
-        time.sleep(_NEXT_TRY)
-    return True
-
-
-def _try(handle: int, kind: int) -> bool:
-    with suppress(BlockingIOError):
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        return True
-    return False
 
 
 def _trouble(action: str, path: Path, exc: OSError) -> TrackingError:
