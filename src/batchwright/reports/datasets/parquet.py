@@ -13,8 +13,10 @@ from batchwright.tracking.json_text import to_line
 _TYPES: Final[Mapping[type, str]] = {str: "VARCHAR", bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE"}
 _NUMBERS: Final = frozenset({"BIGINT", "DOUBLE"})
 _LARGEST: Final = 2**63
-_ROW_GROUP: Final = 20_000
-"""Rows that lie together in the file, and so in memory while it is written."""
+_GROUP_BYTES: Final = 4 * 1024 * 1024
+"""Of rows that lie together in the file, and so in memory while it is written."""
+_GROUP_ROWS: Final = (2048, 122_880)
+"""Fewest and most of them: duckdb's own unit, and its default."""
 _SMALLEST_BUFFER: Final = 1 << 20
 
 
@@ -31,6 +33,8 @@ class ParquetLayout(Layout):
         self._longest = _SMALLEST_BUFFER
         """Bytes of the longest line: duckdb makes room for two of them."""
         self._seen: set[tuple[type, ...]] = set()
+        self._rows = 0
+        self._bytes = 0
         names = [*shape.columns, *(column for _, column in self._fields), self._response, self._error]
         self._names = tuple(names)
 
@@ -51,6 +55,8 @@ class ParquetLayout(Layout):
                 self._note(name, kind)
         line = to_line(dict(zip(self._names, row, strict=True))) + b"\n"
         self._longest = max(self._longest, len(line))
+        self._bytes += len(line)
+        self._rows += 1
         return line
 
     def tail(self) -> bytes:
@@ -70,7 +76,7 @@ class ParquetLayout(Layout):
                 database.execute(
                     "COPY (SELECT * FROM read_json($1, format = 'newline_delimited', columns = $2, "  # noqa: S608  (a quoted path)
                     f"maximum_object_size = {self._longest})) TO {_quoted(made)} "
-                    f"(FORMAT parquet, ROW_GROUP_SIZE {_ROW_GROUP})",
+                    f"(FORMAT parquet, ROW_GROUP_SIZE {self._group_rows()})",
                     [literal_path(part), columns],
                 )
             except duckdb.Error as exc:
@@ -79,6 +85,10 @@ class ParquetLayout(Layout):
                     f"{part} cannot be made a Parquet file: {exc}; the answers are in it, as JSON"
                 ) from exc
         return made
+
+    def _group_rows(self) -> int:
+        fewest, most = _GROUP_ROWS
+        return min(most, max(fewest, _GROUP_BYTES * self._rows // max(self._bytes, 1)))
 
     def _note(self, name: str, kind: type) -> None:
         if kind is type(None):
