@@ -68,7 +68,6 @@ class LiveProgress:
                 redirect_stderr=False,
             )
             self._bar.add_task("", total=None)
-            self._bar.start()
         return self
 
     def __exit__(
@@ -81,10 +80,11 @@ class LiveProgress:
     def printing(self) -> Iterator[None]:
         """Take the bar away while lines are printed, so that neither tears the other."""
         with self._turn:
+            shown = self._bar is not None and self._bar.live.is_started
             if self._bar is not None:
                 self._bar.stop()
             yield
-            if self._bar is not None:
+            if self._bar is not None and shown:
                 self._bar.start()
 
     def warn(self, message: str) -> None:
@@ -96,6 +96,7 @@ class LiveProgress:
         """Show how far the run is; where nobody watches, once a minute."""
         if self._bar is not None:
             with self._turn:
+                self._bar.start()  # only now: what is said before has the terminal for itself
                 (only,) = self._bar.task_ids
                 self._bar.update(only, completed=progress.done, total=progress.total, description=told(progress))
                 self._bar.refresh()

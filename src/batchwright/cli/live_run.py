@@ -108,7 +108,7 @@ class LiveRun:
         )
         ticking = asyncio.create_task(self._tick(tally, account))
         try:
-            with _stopped_by_signals(run, found):
+            with _stopped_by_signals(run, found, self.progress):
                 async with engine, aclosing(run.answer(documents)) as events:
                     async for event in events:
                         _count(event, tally, found)
@@ -160,7 +160,7 @@ def _count(event: Event, tally: Tally, found: Found) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(run: DocumentRun, found: Found) -> Iterator[None]:
+def _stopped_by_signals(run: DocumentRun, found: Found, progress: LiveProgress) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the run; what they did before, they do again the second time."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -168,7 +168,8 @@ def _stopped_by_signals(run: DocumentRun, found: Found) -> Iterator[None]:
     def stop(number: signal.Signals) -> None:
         found.signalled = number
         restore()
-        talk("Stopping; what has arrived is being saved.")
+        with progress.printing():
+            talk("Stopping; what has arrived is being saved.")
         run.stop()
 
     def restore() -> None:
