@@ -129,9 +129,7 @@ _RATE_TEXT = re.compile(
     r"|too many requests|\brate[ _-]?limit|\bresource[ _]exhausted\b",
     re.IGNORECASE,
 )
-_QUOTA_TEXT = re.compile(
-    r"\binsufficient[ _]quota\b|exceeded your current quota, please check your plan", re.IGNORECASE
-)
+_QUOTA_TEXT = re.compile(r"\binsufficient[ _]quota\b|credit balance is too low|\bspend(ing)? limit\b", re.IGNORECASE)
 _TIMEOUT_TEXT = re.compile(r"\btimed? ?out\b|\bdeadline exceeded\b", re.IGNORECASE)
 
 

@@ -324,6 +324,8 @@ def test_pythons_exceptions_and_those_of_http_clients(error, category, retryable
         ("Expected 429 tokens", "unknown"),
         ("page 429 of 600", "unknown"),
         ("insufficient_quota", "quota"),
+        ("Your credit balance is too low to access the API", "quota"),
+        ("429 You exceeded your current quota, please check your plan", "rate_limit"),  # Gemini says so to every 429
         ("the call timed out", "timeout"),
         ("something else", "unknown"),
     ],
