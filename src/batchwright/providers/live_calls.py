@@ -190,8 +190,6 @@ class _TooLargeError(Exception):
 _WRONG_SETTINGS = (
     ValueError,  # an address, or a header, that cannot be
     aiohttp.NonHttpUrlClientError,
-    aiohttp.ClientConnectorCertificateError,
-    aiohttp.ServerFingerprintMismatch,
 )
 _CLOSED = (asyncio.CancelledError, RuntimeError)
 """What a session that is closed raises at those who send or wait."""
@@ -199,6 +197,8 @@ _CLOSED = (asyncio.CancelledError, RuntimeError)
 
 def meaning_of(exc: BaseException) -> tuple[type[LLMProviderError], str]:
     """Return which of our errors it is that a call got no answer, and what happened."""
+    if isinstance(exc, aiohttp.ClientConnectorCertificateError):
+        return LLMProviderConfigurationError, "the certificate of the address is not trusted"
     if isinstance(exc, _WRONG_SETTINGS):
         return LLMProviderConfigurationError, "the address cannot be used"
     if isinstance(exc, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
