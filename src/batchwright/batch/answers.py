@@ -5,7 +5,7 @@ an array of file offsets (8 bytes a request) finds each one; the same array is w
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ class AnswerReader:
     def __init__(self, file: BinaryIO, index: AnswerIndex, state: JobState) -> None:
         self._file = file
         self._index = index
-        self._absent = _absent_result(state)
+        self._absent = absent_result(state)
         self._counts = dict.fromkeys(ResultStatus, 0)
 
     def read(self, position: int) -> Result:
@@ -102,18 +102,23 @@ class AnswerReader:
     @property
     def tally(self) -> Tally:
         """How the requests read so far ended."""
-        return Tally(
-            succeeded=self._counts[ResultStatus.SUCCEEDED],
-            errored=self._counts[ResultStatus.ERRORED],
-            expired=self._counts[ResultStatus.EXPIRED],
-            cancelled=self._counts[ResultStatus.CANCELLED],
-            missing=self._counts[ResultStatus.MISSING],
-            duplicates=self._index.duplicates,
-            unknown=self._index.unknown,
-        )
+        return tally_of(self._counts, duplicates=self._index.duplicates, unknown=self._index.unknown)
 
 
-def _absent_result(state: JobState) -> Result:
+def tally_of(counts: Mapping[ResultStatus, int], *, duplicates: int, unknown: int) -> Tally:
+    """Return how a job's requests ended, from how many ended in which way."""
+    return Tally(
+        succeeded=counts[ResultStatus.SUCCEEDED],
+        errored=counts[ResultStatus.ERRORED],
+        expired=counts[ResultStatus.EXPIRED],
+        cancelled=counts[ResultStatus.CANCELLED],
+        missing=counts[ResultStatus.MISSING],
+        duplicates=duplicates,
+        unknown=unknown,
+    )
+
+
+def absent_result(state: JobState) -> Result:
     """Return what a request without an answer is in a job that ended so: Gemini lists none of an expired job's."""
     status, kind, message = {
         JobState.EXPIRED: (ResultStatus.EXPIRED, FailureKind.EXPIRED, "the job expired before this request was run"),

@@ -20,6 +20,7 @@ from batchwright.errors import InputError
 from batchwright.job import BatchRef, JobRecord
 from batchwright.providers.base import Provider
 from batchwright.providers.prepared import PreparedRequest
+from batchwright.request import Request
 from batchwright.tasks.base import Task
 from batchwright.tasks.complaints import with_complaint
 
@@ -80,11 +81,13 @@ class JobAssembler:
         Raises `InputError` when the batch's document cannot be read or the request is larger than a job may be;
         nothing of the batch was written then.
         """
+        request = self._assembly.task.build_request(batch, self._custom_id())
+        yield from self.put(batch, request if complaint is None else with_complaint(request, complaint))
+
+    def put(self, batch: BatchRef, request: Request) -> Iterator[JobRecord]:
+        """Write a request about `batch` that is there already, under an id of the job's; as `add`."""
         assembly, wire = self._assembly, self._assembly.provider.wire
-        request = assembly.task.build_request(batch, self._custom_id())
-        if complaint is not None:
-            request = with_complaint(request, complaint)
-        line = wire.encode(request)
+        line = wire.encode(replace(request, custom_id=self._custom_id()))
         self._check_size(batch, len(line))
         if self._open is not None and not belongs_in(
             self._open.fill,

@@ -4,7 +4,7 @@ The record changes last: a run that is killed on the way downloads and merges ag
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -12,13 +12,15 @@ from batchwright.batch import lifecycle
 from batchwright.batch.answers import AnswerReader, download, reading
 from batchwright.batch.billing import Billing
 from batchwright.batch.settling import settle_answered
+from batchwright.batch.streaming import stream_answers
 from batchwright.clock import Clock
 from batchwright.config import DEFAULT_BATCH_SIZE
 from batchwright.errors import ChangedInputError, InputError, JobNotReadyError, TrackingError
-from batchwright.job import BatchJob, BatchRef, JobRecord, JobState
+from batchwright.job import BatchJob, BatchRef, JobRecord, JobState, Tally
 from batchwright.pricing.spending import Sum
 from batchwright.providers.base import Provider
-from batchwright.tasks.base import Document, Row, Task
+from batchwright.result import Result
+from batchwright.tasks.base import Document, Row, StreamingTask, Task
 from batchwright.tasks.planning import DocumentKey
 from batchwright.tasks.saving import SavedReport, record_progress, save_rows
 from batchwright.tracking.base import JobStore
@@ -89,14 +91,9 @@ class Collector:
         Raises `LLMProviderError` or `JobNotReadyError` when the answers cannot be had now; nothing changed then.
         """
         bill = self.billing.open(record, ended_at=record.ended_at or job.ended_at or self.clock.now())
-        index = download(record, provider.results(job), self.folders, on_answer=bill.add)
-        if record.state is JobState.COMPLETED and index.empty and lifecycle.is_settling(record, self.clock.now()):
-            raise JobNotReadyError(f"{record.provider_name} has not one result of {job.job_name} yet")
-        progress = _Progress(newer=self._answered_since(record))
-        with reading(self.folders.results_path(record.job_id), index, record.state) as answers:
-            for key, parts in _by_document(record.batches):
-                self._merge_document(task, key, parts, answers, progress)
-            tally = answers.tally
+        take = self._stream if isinstance(task, StreamingTask) else self._merge
+        progress = _Progress()
+        tally = take(record, provider.results(job), task, progress, bill.add)
         spent = bill.total
 
         def conclude(old: JobRecord) -> JobRecord:
@@ -106,7 +103,6 @@ class Collector:
             now = self.clock.now()
             return lifecycle.collected(paid, batches=progress.batches, tally=tally, now=now, refusals=progress.refusals)
 
-        self._record_progress(record, task, progress)
         try:
             bill.note()
         except TrackingError as error:
@@ -116,6 +112,61 @@ class Collector:
         settle_answered(self.store, task, about, besides=record.job_id)
         log.info("job collected", extra={"event": "job.collected", "job_id": record.job_id})
         return Collection(record=updated, saved=tuple(progress.saved), warnings=progress.all_warnings(), spent=spent)
+
+    def _merge(
+        self,
+        record: JobRecord,
+        results: Iterator[Result],
+        task: Task,
+        progress: _Progress,
+        on_answer: Callable[[Result], object],
+    ) -> Tally:
+        """Download the answers, then merge them document by document into the reports."""
+        index = download(record, results, self.folders, on_answer=on_answer)
+        if index.empty:
+            self._require_answers(record)
+        progress.newer = self._answered_since(record)
+        with reading(self.folders.results_path(record.job_id), index, record.state) as answers:
+            for key, parts in _by_document(record.batches):
+                self._merge_document(task, key, parts, answers, progress)
+            tally = answers.tally
+        self._record_progress(record, task, progress)
+        return tally
+
+    def _stream(
+        self,
+        record: JobRecord,
+        results: Iterator[Result],
+        task: Task,
+        progress: _Progress,
+        on_answer: Callable[[Result], object],
+    ) -> Tally:
+        """Hand the answers to the task's own store as they arrive."""
+        assert isinstance(task, StreamingTask)
+        refusal = None if self.accept_changed else _changed(task, record.batches[0])
+        if refusal is not None:
+            progress.refusals.append(refusal)
+            progress.batches.extend(replace(batch, unanswered=tuple(batch.item_ids)) for batch in record.batches)
+            return Tally()
+        final = not self._may_still_come(record)
+        streamed = stream_answers(record, results, task, may_be_empty=final, on_answer=on_answer)
+        if streamed.empty:
+            self._require_answers(record)
+        progress.batches.extend(streamed.batches)
+        first = record.batches[0]
+        path = task.report_path(first.group, first.document)
+        progress.saved.append(
+            SavedReport(group=first.group, document=first.document, path=path, rows=streamed.answered)
+        )
+        return streamed.tally
+
+    def _may_still_come(self, record: JobRecord) -> bool:
+        return record.state is JobState.COMPLETED and lifecycle.is_settling(record, self.clock.now())
+
+    def _require_answers(self, record: JobRecord) -> None:
+        """Raise `JobNotReadyError` where a completed job has no answers so far and they may still come."""
+        if self._may_still_come(record):
+            raise JobNotReadyError(f"{record.provider_name} has not one result of {record.job_name} yet")
 
     def _merge_document(
         self,

@@ -27,7 +27,7 @@ from batchwright.errors import (
 )
 from batchwright.job import BatchJob, JobRecord, JobState, JobStatus, status_of
 from batchwright.providers.base import Provider
-from batchwright.tasks.base import Task
+from batchwright.tasks.base import StreamingTask, Task
 from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
 
@@ -107,17 +107,23 @@ class Engine:
         """Send, poll or collect each job, whatever it needs next, in parallel; yield each as it is done.
 
         The halves of one that was too large come after it. After `timeout` seconds, jobs whose look is still under way
-        or not begun are left out.
+        or not begun are left out. Raises `InputError` where the answers are kept and an output cannot be written.
         """
         until = None if timeout is None else time.monotonic() + timeout
         gate = self._admission()
         todo = list(records)
+        collected: set[str] = set()
         while todo:
             halves: list[JobRecord] = []
             for _, look in in_parallel(partial(self._look_at, gate=gate), todo, until=until):
                 halves.extend(look.halves)
+                if look.collection is not None:
+                    collected.add(look.record.task)
                 yield look
             todo = halves
+        for task in map(self.task_of, sorted(collected)):
+            if isinstance(task, StreamingTask):
+                task.publish()
 
     def cancel_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
         """Ask the providers to cancel jobs; one never sent is dropped here."""

@@ -41,15 +41,14 @@ def belongs_in(fill: Fill, *, document: DocumentKey, size_bytes: int, jobs_per: 
 def extended(batches: Sequence[BatchRef], batch: BatchRef) -> BatchRef | None:
     """Return the last batch with `batch` appended where both are runs of single items that meet; else None.
 
-    Items with a digest stay apart: there is none of the run that could be compared later.
+    Items with digests of their own stay apart: there is none of the run that could be compared later.
     """
-    if not batches or not batch.per_item or batch.digest:
+    if not batches or not batch.per_item:
         return None
     last = batches[-1]
     meets = last.item_ids[-1] + 1 == batch.item_ids[0]
-    if not (
-        last.per_item and not last.digest and meets and (last.group, last.document) == (batch.group, batch.document)
-    ):
+    alike = (last.group, last.document, last.digest) == (batch.group, batch.document, batch.digest)
+    if not (last.per_item and meets and alike):
         return None
     return replace(last, item_ids=range(last.item_ids[0], batch.item_ids[-1] + 1))
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchwright.batch.billing import Billing
 from batchwright.batch.collector import Collector
@@ -27,7 +27,11 @@ from batchwright.tracking.base import JobStore, find_job
 from batchwright.tracking.ids import JobIds
 from batchwright.tracking.json_file import JsonFileJobStore
 from batchwright.tracking.payloads import JobFolders
+from batchwright.tracking.runs import RunStore
 from batchwright.tracking.state import StateFile
+
+if TYPE_CHECKING:
+    from batchwright.tasks.rows import RowsTask
 
 _FILE_OPTIONS = {
     "documents_dir": "documents_dir",
@@ -112,16 +116,27 @@ class Workbench:
 
         Raises `ConfigurationError` for a task this version does not know.
         """
+        settings = self.settings
+        if name == "rows":
+            return self.rows_task()
         from batchwright.tasks.categorise import CategoriseTask  # noqa: PLC0415  (jinja2 is not needed to list jobs)
 
         if name != CategoriseTask.name:
-            raise ConfigurationError(f"no task {name!r}; this version knows: {CategoriseTask.name}")
-        settings = self.settings
+            raise ConfigurationError(f"no task {name!r}; this version knows: {CategoriseTask.name}, rows")
         return CategoriseTask(
             documents_dir=settings.documents_dir,
             report=settings.issue_report,
             prompts_dir=settings.prompts_dir,
             notify=notify,
+        )
+
+    def rows_task(self) -> "RowsTask":
+        """Return the task over the dataset runs of this workspace; nothing is read yet."""
+        from batchwright.tasks.rows import RowsTask  # noqa: PLC0415  (pydantic's core and sqlite, only where needed)
+
+        data = self.settings.tracking_file.parent
+        return RowsTask(
+            RunStore(data / "batch.db"), outputs=data / "batch_runs", prices=self.prices, now=self.clock.now
         )
 
     def provider(self, name: str, model: str | None = None, *, api_key: str | None = None) -> Provider:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,8 @@ class AnswerSink(Protocol):
 class StreamingTask(Task):
     """A task of so many items, each one request, that neither they nor their answers are ever held together.
 
-    Its prompts differ in one text only, and its answers go to a store of its own as they arrive; its output is made of
-    that store. So `identify` and `handle_result` are for single items and `report_path` is that of the whole output.
+    Its prompts differ in one text only, as a rule. Its answers go to a store of its own as they arrive, and its output
+    is made of that store. So `identify` and `handle_result` are for single items, and `report_path` is the output's.
     """
 
     @abstractmethod
@@ -91,7 +92,14 @@ class StreamingTask(Task):
         """Return a request as all of the document's are but for its text; None where they differ in more than that."""
 
     @abstractmethod
-    def answered(self, document: Document) -> Collection[int]:
+    def requests(self, document: Document, besides: Collection[int] = ()) -> Iterator[tuple[int, Request]]:
+        """Yield each item's id and request, in order, but for `besides`; the requests' own ids mean nothing.
+
+        For documents without a pattern. Raises `InputError`.
+        """
+
+    @abstractmethod
+    def answered(self, document: Document) -> AbstractSet[int]:
         """Return the ids of the items that have an answer."""
 
     @abstractmethod

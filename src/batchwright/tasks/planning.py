@@ -95,6 +95,11 @@ def grid(item_ids: Sequence[int], batch_size: int, without: Collection[int] = ()
             yield Cell(index=index, item_ids=wanted)
 
 
+def is_live(record: JobRecord) -> bool:
+    """Say whether a job may still bring answers."""
+    return record.collected_at is None and record.state not in _EMPTY_HANDED
+
+
 def pending_items(records: Iterable[JobRecord]) -> dict[DocumentKey, set[int]]:
     """Return the items that live jobs will bring.
 
@@ -103,7 +108,7 @@ def pending_items(records: Iterable[JobRecord]) -> dict[DocumentKey, set[int]]:
     """
     pending: dict[DocumentKey, set[int]] = {}
     for record in records:
-        if record.collected_at is None and record.state not in _EMPTY_HANDED:
+        if is_live(record):
             for batch in record.batches:
                 pending.setdefault((batch.group, batch.document), set()).update(batch.item_ids)
     return pending

@@ -1,6 +1,7 @@
 """What is left to ask of a task's documents, by the rows of their reports and the jobs that are remembered."""
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -76,10 +77,10 @@ def what_is_left(
     return planned
 
 
-def answered_items(task: Task, document: Document) -> frozenset[int]:
+def answered_items(task: Task, document: Document) -> AbstractSet[int]:
     """Return the ids of a document's items that are answered: they have a row in its report. Raises `InputError`."""
     if isinstance(task, StreamingTask):
-        return frozenset(task.answered(document))
+        return task.answered(document)
     path = task.report_path(document.group, document.name)
     with suppress(OSError):  # what else is wrong with it, reading it says
         if not path.exists():  # most documents of a first run: their items need not be looked at

@@ -23,7 +23,7 @@ from typing import Any, Final
 import pydantic_core
 
 from batchwright.errors import InputError, TrackingError
-from batchwright.run import RowAnswer, Run, RunStatus
+from batchwright.run import RowAnswer, RowSet, Run, RunStatus
 from batchwright.tracking.durable import make_folder
 from batchwright.usage import Usage
 
@@ -78,6 +78,14 @@ _RUN_COLUMNS: Final = (
 _ITEM_COLUMNS: Final = (
     "key, failed, response, error, model, input_tokens, output_tokens, cached_tokens, cache_write_tokens, "
     "reasoning_tokens, cost, seconds"
+)
+
+
+# A failure never takes the place of an answer: a job that is fetched late may bring one about a row asked again since.
+_CHANGED: Final = ", ".join(f"{name} = excluded.{name}" for name in _ITEM_COLUMNS.split(", ")[1:])
+_PUT: Final = (
+    f"INSERT INTO batch_items ({_ITEM_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608  (our own column names)
+    f"ON CONFLICT (key) DO UPDATE SET {_CHANGED} WHERE excluded.failed = 0 OR batch_items.failed = 1"
 )
 
 
@@ -152,14 +160,21 @@ class RunStore:
                 ),
             )
 
-    def answered(self, run: Run) -> Iterator[int]:
-        """Yield the rows of a run that have an answer, in order."""
+    def answer(self, run: Run, row: int) -> RowAnswer | None:
+        """Return what came back for one row, or None where nothing has."""
+        with self._used("read") as db:
+            found = db.execute(
+                f"SELECT {_ITEM_COLUMNS} FROM batch_items WHERE key = ?",  # noqa: S608
+                [_keys(run.number)[0] + row],
+            ).fetchone()
+        return None if found is None else _answer(found)
+
+    def answered(self, run: Run) -> RowSet:
+        """Return the rows of a run that have an answer."""
         low, high = _keys(run.number)
         with self._reader() as db:
-            for (key,) in db.execute(
-                "SELECT key FROM batch_items WHERE key >= ? AND key < ? AND failed = 0 ORDER BY key", [low, high]
-            ):
-                yield key - low
+            found = db.execute("SELECT key FROM batch_items WHERE key >= ? AND key < ? AND failed = 0", [low, high])
+            return RowSet(key - low for (key,) in found)
 
     def forget_failures(self, run: Run) -> int:
         """Remove the rows of a run that failed, so that they are asked again; return how many there were."""
@@ -204,10 +219,7 @@ class RunStore:
     def write(self, run: Run, rows: list[tuple[Any, ...]], *, failed: int) -> None:
         """Commit a writer's rows and count them."""
         with self._used("write") as db:
-            db.executemany(
-                f"INSERT OR REPLACE INTO batch_items ({_ITEM_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
-                rows,
-            )
+            db.executemany(_PUT, rows)
             db.execute(
                 "UPDATE batch_runs SET completed_prompts = completed_prompts + ?, failed_prompts = failed_prompts + ? "
                 "WHERE number = ?",

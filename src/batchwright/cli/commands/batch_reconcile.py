@@ -79,7 +79,7 @@ def _rebuild(workbench: Workbench) -> None:
 
 def _answered(workbench: Workbench) -> dict[DocumentKey, frozenset[int]]:
     task = workbench.task()
-    return {key_of(document): answered_items(task, document) for document in task.documents()}
+    return {key_of(document): frozenset(answered_items(task, document)) for document in task.documents()}
 
 
 def _by_word(workbench: Workbench, records: Sequence[JobRecord], *, adopt: str | None, absent: bool) -> int:

@@ -1,0 +1,282 @@
+import csv
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from batchwright.batch.assembler import Assembly
+from batchwright.batch.planner import JobsPer
+from batchwright.batch.row_runs import write_row_jobs
+from batchwright.errors import InputError, LLMConnectionError
+from batchwright.job import JobState, JobStatus, status_of
+from batchwright.providers.base import Limits
+from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
+from batchwright.run import Run, RunStatus
+from batchwright.sources.row_prompts import PromptSpec
+from batchwright.tasks.rows import BATCH, COLUMNS, DIGEST, PROVIDER, VIA, WAITING, RowsTask
+from batchwright.testing import START
+from batchwright.tracking.runs import RunStore
+from batchwright.usage import Usage
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"mood": {"type": "string"}},
+    "required": ["mood"],
+    "additionalProperties": False,
+}
+
+
+class Rows:
+    """A run over a small table, and the engine that carries it."""
+
+    def __init__(self, house, folder):
+        self.house = house
+        self.folder = folder
+        self.source = folder / "reviews.csv"
+        self.runs = RunStore(folder / "data" / "batch.db")
+        self.task = RowsTask(self.runs, outputs=folder / "data" / "batch_runs", now=house.clock.now)
+        house.engine = replace(house.engine, task_of=lambda _name: self.task)
+
+    def begin(self, texts=("good", "bad", "late"), **more):
+        lines = ["id,text", *(f"{number},{text}" for number, text in enumerate(texts))]
+        self.source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        spec = PromptSpec(inputs=(str(self.source),), template="Mood of {text}", **more)
+        with spec.open() as prompts:
+            digest = prompts.digest()
+        config = spec.config() | {VIA: BATCH, DIGEST: digest, PROVIDER: "openai", COLUMNS: ["id", "text"]}
+        return self.runs.create(
+            Run(
+                run_id="reviews",
+                created_at=START,
+                input_file=str(self.source),
+                output_file=str(self.folder / "out.csv"),
+                model="gpt-5.4-mini",
+                total=len(texts),
+                config=config,
+            )
+        )
+
+    def plan(self):
+        house = self.house
+        assembly = Assembly(
+            task=self.task,
+            provider=house.provider,
+            jobs_per=JobsPer.RUN,
+            batch_size=1,
+            open_payload=lambda job_id, suffix: house.folders.writer(house.folders.requests_path(job_id, suffix)),
+            new_job_id=house.job_ids,
+            now=house.clock.now,
+        )
+        document = self.task.document("reviews")
+        jobs = list(write_row_jobs(self.task, document, assembly, records=house.store.load()))
+        house.store.add(jobs)
+        return jobs
+
+    def send(self):
+        return list(self.house.engine.submit_all(self.plan()))
+
+    def prompts(self):
+        return [line["text"] for lines in self.house.provider.sent.values() for line in lines]
+
+    @property
+    def output(self):
+        with (self.folder / "out.csv").open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def rows(house, tmp_path):
+    rows = Rows(house, tmp_path)
+    yield rows
+    rows.runs.close()
+
+
+def test_every_row_is_asked_once_and_answered_in_the_inputs_order(rows):
+    rows.begin()
+    rows.send()
+    rows.house.look()
+    assert rows.prompts() == ["Mood of good", "Mood of bad", "Mood of late"]
+    assert [row["response"] for row in rows.output] == ["MOOD OF GOOD", "MOOD OF BAD", "MOOD OF LATE"]
+    assert [row["text"] for row in rows.output] == ["good", "bad", "late"]
+    run = rows.runs.get("reviews")
+    assert (run.status, run.completed, run.failed) == (RunStatus.COMPLETED, 3, 0)
+    (record,) = rows.house.store.load()
+    assert status_of(record) is JobStatus.COMPLETED
+    assert record.batches[0].item_ids == range(3)
+    assert record.tally.succeeded == 3
+
+
+def test_a_run_fills_as_many_jobs_as_the_limits_ask_for(rows):
+    rows.house.provider.limits = Limits(max_requests=2, max_bytes=1_000_000)
+    rows.begin(tuple(f"text {number}" for number in range(5)))
+    jobs = rows.plan()
+    assert [list(job.batches[0].item_ids) for job in jobs] == [[0, 1], [2, 3], [4]]
+    assert [job.request_count for job in jobs] == [2, 2, 1]
+
+
+def test_a_job_never_holds_more_bytes_than_it_may(rows):
+    rows.begin(tuple("x" * 40 for _ in range(6)))
+    rows.house.provider.limits = Limits(max_requests=100, max_bytes=250)
+    jobs = rows.plan()
+    sizes = [rows.house.folders.requests_path(job.job_id).stat().st_size for job in jobs]
+    assert len(jobs) > 1
+    assert max(sizes) <= 250
+    assert sum(job.request_count for job in jobs) == 6
+
+
+def test_a_row_that_no_job_can_hold_is_named(rows):
+    rows.begin(("short", "x" * 400))
+    rows.house.provider.limits = Limits(max_requests=100, max_bytes=250)
+    with pytest.raises(InputError, match=r"reviews\.csv .* 1: its request of .* is larger than fake takes"):
+        rows.plan()
+
+
+def test_what_is_answered_or_waits_in_a_job_is_not_planned_again(rows):
+    rows.begin()
+    rows.send()
+    assert rows.plan() == []
+    rows.house.look()
+    assert rows.plan() == []
+
+
+def test_a_row_that_failed_is_marked_and_asked_again(rows):
+    rows.begin()
+    rows.house.provider.results = failing(rows.house.provider, {1})
+    rows.send()
+    rows.house.look()
+    assert [row.get("error") for row in rows.output] == ["", "server: The server had an error.", ""]
+    (record,) = rows.house.store.load()
+    assert record.batches[0].unanswered == (1,)
+    assert status_of(record) is JobStatus.FAILED
+    (again,) = rows.plan()
+    assert again.batches[0].item_ids == range(1, 2)
+
+
+def test_rows_between_answered_ones_are_remembered_by_their_numbers(rows):
+    rows.begin(tuple(f"text {number}" for number in range(5)))
+    rows.house.provider.results = failing(rows.house.provider, {0, 2, 3})
+    rows.send()
+    rows.house.look()
+    (again,) = rows.plan()
+    assert again.batches[0].item_ids == (0, 2, 3)
+    del rows.house.provider.results
+    list(rows.house.engine.submit_all([again]))
+    rows.house.look()
+    assert [row["response"] for row in rows.output] == [f"MOOD OF TEXT {number}" for number in range(5)]
+    assert {status_of(record) for record in rows.house.store.load()} == {JobStatus.COMPLETED}
+
+
+def test_an_answer_must_be_what_the_schema_asks_for(rows):
+    rows.begin(schema=SCHEMA)
+    answers = iter(['{"mood": "good"}', "no idea", '{"mood": 3}'])
+    rows.house.provider._answer = lambda _text: next(answers)
+    rows.send()
+    rows.house.look()
+    moods = {row["id"]: (row["mood"], row["error"]) for row in rows.output}
+    # The fake provider answers from the last request to the first.
+    assert moods["2"] == ("good", "")
+    assert moods["1"][1] == "malformed: the answer is not JSON"
+    assert moods["0"][1].startswith("malformed: the answer is not what the schema asks for: mood")
+
+
+def test_a_download_that_breaks_keeps_what_came_and_comes_again_whole(rows):
+    rows.begin()
+    rows.send()
+    results = rows.house.provider.results
+
+    def broken(job):
+        stream = results(job)
+        yield next(stream)
+        raise LLMConnectionError("cut", provider_name="fake", retryable=False)
+
+    rows.house.provider.results = broken
+    (look,) = rows.house.look()
+    assert look.error is not None
+    assert status_of(look.record) is JobStatus.PENDING
+    assert rows.runs.get("reviews").completed == 1
+    del rows.house.provider.results
+    rows.house.look()
+    assert len(rows.output) == 3
+    assert rows.runs.get("reviews").completed == 3
+
+
+def test_rows_whose_job_is_not_done_yet_wait_in_the_output(rows):
+    rows.house.provider.limits = Limits(max_requests=2, max_bytes=1_000_000)
+    rows.begin()
+    first, _second = rows.plan()
+    list(rows.house.engine.submit_all([first]))
+    list(rows.house.engine.look_at_all([rows.house.store.get(first.job_id)]))
+    assert [row["error"] for row in rows.output] == ["", "", WAITING]
+    assert rows.runs.get("reviews").status is RunStatus.RUNNING
+    rows.house.look()
+    rows.house.look()
+    assert "error" not in rows.output[0]
+    assert rows.runs.get("reviews").status is RunStatus.COMPLETED
+
+
+def test_answers_do_not_land_on_rows_that_changed(rows):
+    rows.begin()
+    rows.send()
+    rows.source.write_text("id,text\n0,bad\n1,good\n2,late\n", encoding="utf-8")
+    rows.task._digests.clear()  # as in another process
+    (look,) = rows.house.look()
+    assert status_of(look.record) is JobStatus.FAILED
+    assert "changed since it was sent" in look.record.error_message
+    assert rows.runs.get("reviews").completed == 0
+
+
+def test_an_expired_job_says_so_in_its_rows(rows):
+    rows.begin()
+    rows.send()
+    (name,) = rows.house.provider.jobs
+    rows.house.provider.jobs[name] = replace(rows.house.provider.jobs[name], state=JobState.EXPIRED)
+    rows.house.provider.results = lambda _job: iter(())
+    rows.house.look()
+    assert {row["error"] for row in rows.output} == {"expired: the job expired before this request was run"}
+
+
+def test_what_an_answer_cost_is_kept_with_it(rows):
+    rows.begin(("good",))
+    usage = Usage(input_tokens=1_000_000, output_tokens=0)
+    rows.house.provider.results = lambda job: iter(
+        [
+            Result(
+                custom_id=rows.house.provider.sent[job.job_name][0]["id"],
+                status=ResultStatus.SUCCEEDED,
+                text="fine",
+                finish_reason=FinishReason.STOP,
+                usage=usage,
+                model="gpt-5.4-mini",
+            )
+        ]
+    )
+    rows.send()
+    rows.house.look()
+    (answer,) = rows.runs.answers(rows.runs.get("reviews"))
+    (record,) = rows.house.store.load()
+    assert answer.usage == usage
+    assert answer.cost == Decimal("0.375")
+    assert record.usage == usage
+
+
+def test_rows_with_files_of_their_own_are_encoded_one_by_one(rows):
+    (rows.folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n1234")
+    rows.begin(("a.png", "a.png"), attachment_column="text")
+    (job,) = rows.plan()
+    assert job.request_count == 2
+    assert [list(batch.item_ids) for batch in job.batches] == [[0, 1]]
+
+
+def failing(provider, places):
+    """Results in which the rows at `places` failed at the provider."""
+    whole = type(provider).results
+
+    def results(job):
+        for result in whole(provider, job):
+            place = int(result.custom_id.rpartition("-")[2])
+            failure = Failure(kind=FailureKind.SERVER, message="The server had an error.")
+            yield (
+                replace(result, status=ResultStatus.ERRORED, text=None, failure=failure) if place in places else result
+            )
+
+    return results
