@@ -3,15 +3,16 @@
 The run creates two jobs, looks at them, watches and fetches, in a child process whose calls that open a file for
 writing, write, sync, rename, remove, make a folder, lock, or send a request are counted; it dies by `os._exit` before
 the n-th of them, for a write also when half of it is done, for a request also when its answer has come. The jobs are
-sent one after the other, so that right after any other touch is right before the next one: that point is the same and
-is not tried twice here. `scripts/soak crashes` tries it all the same, and with the jobs sent side by side.
+sent one after the other, so that right after any other touch is right before the next one; and a touch that leaves
+everything as it was (a lock, a sync, a folder that is there) has the same point on either side. No point is tried twice
+here. `scripts/soak crashes` tries them all the same, and with the jobs sent side by side.
 """
 
 import pytest
 
 PROVIDERS = ("openai", "anthropic", "gemini")
 LEAST = 60
-"""Touches of a run, at least."""
+"""Touches of a run, and points at which it dies, at least."""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -29,7 +30,7 @@ def test_a_run_that_dies_at_any_point_loses_nothing_and_pays_nothing_twice(provi
     assert figures["missed"] == 0
     assert figures["touches"] >= LEAST
     assert figures["kinds"]["send"] >= 8
-    assert figures["points"] > figures["touches"]
+    assert figures["points"] >= LEAST
 
 
 @pytest.fixture(scope="module")

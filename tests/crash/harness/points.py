@@ -87,7 +87,7 @@ def run_all(place, share="0/1", *, only=None, literally=False):
         "provider": place.work.provider,
         "jobs": place.jobs,
         "touches": len(names),
-        "kinds": Counter(name.rstrip("!*") for name in names),
+        "kinds": Counter(name.rstrip("!*=") for name in names),
         "points": len(points),
         "missed": missed,
         "restarts": restarts,
@@ -100,12 +100,14 @@ def points_of(names, *, only=None, literally=False):
     """Yield (number, moment) of every crash point.
 
     In a run where one thing happens after the other, after one touch of the disk is before the next, for nothing
-    outside the process changes in between; so that point is not tried twice, unless `literally`.
+    outside the process changes in between; and a touch that left everything as it was has the same on either side.
+    Such points are not tried twice, unless `literally`.
     """
     for number, name in enumerate(names, start=1):
         if only is not None and name != only:
             continue
-        yield number, BEFORE
+        if literally or number == 1 or not names[number - 2].endswith("="):
+            yield number, BEFORE
         if name.endswith("*"):
             yield number, AMID
         if not name.endswith("!") and (literally or name == "send" or number == len(names)):

@@ -22,6 +22,8 @@ BEFORE, AMID, AFTER = "before", "amid", "after"
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CALLS = ("replace", "rename", "remove", "unlink", "mkdir", "rmdir", "link", "symlink", "fsync", "fchmod", "truncate")
+_STILL = frozenset({"flock", "fsync"})
+"""A lock goes with its process; and what is not synced is lost to a power failure only, not to a process's death."""
 _AUDITED = frozenset(
     {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
     | {"socket.connect", "fcntl.flock", "fcntl.lockf", "subprocess.Popen"}
@@ -33,7 +35,10 @@ class Touches:
 
     def __init__(self, at=None, moment=BEFORE):
         self.names = []
-        """What was touched, in order; names with `*` can be cut in the middle, with `!` only be stopped before."""
+        """What was touched, in order; names with `*` can be cut in the middle, with `!` only be stopped before.
+
+        Those with `=` left everything outside as it was, once the process is dead.
+        """
         self._at, self._moment = at, moment
         self._lock = threading.Lock()
         self._thread = threading.local()
@@ -74,9 +79,17 @@ class Touches:
         self._thread.inside = True
         try:
             return call(*arguments, **options)
+        except FileExistsError:
+            self._still(number)
+            raise
         finally:
             self._thread.inside = False
+            if name in _STILL:
+                self._still(number)
             self._die(number, AFTER)
+
+    def _still(self, number):
+        self.names[number - 1] = self.names[number - 1].rstrip("=") + "="
 
     def _wrapped(self, name, call):
         def touching(*arguments, **options):
