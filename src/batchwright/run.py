@@ -51,11 +51,31 @@ class Run:
     """Another process asked it to stop."""
     message: str | None = None
     """Why it stopped, for a person."""
+    resumed_at: datetime | None = None
+    """When the latest process began to work on it; None where only the first did."""
+    done_before: int = 0
+    """Rows that were done when that process began."""
 
     @property
     def done(self) -> int:
         """Rows with any outcome."""
         return self.completed + self.failed
+
+    def rate(self, now: datetime) -> float | None:
+        """Return the rows a second since work on it began or was taken up again; None while nothing can be said."""
+        until = now if self.status is RunStatus.RUNNING else self.ended_at
+        if until is None:
+            return None
+        seconds = (until - (self.resumed_at or self.created_at)).total_seconds()
+        done = self.done - self.done_before
+        return done / seconds if seconds > 0 and done > 0 else None
+
+    def seconds_left(self, now: datetime) -> float | None:
+        """Return how long the rest takes at that rate; None where it is not being worked on, or nothing can be said."""
+        rate = self.rate(now)
+        if self.status is not RunStatus.RUNNING or rate is None or self.total is None:
+            return None
+        return max(0, self.total - self.done) / rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,81 +12,33 @@ they came; a process that is killed loses no more than that, a power cut nothing
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-import pydantic_core
-
 from batchwright.errors import InputError, TrackingError
-from batchwright.run import RowAnswer, RowSet, Run, RunStatus
+from batchwright.run import RowAnswer, RowSet, Run
 from batchwright.tracking.durable import make_folder
+from batchwright.tracking.run_codec import (
+    ITEM_COLUMNS,
+    PUT_ANSWER,
+    RUN_COLUMNS,
+    SCHEMA,
+    VERSION,
+    decode_answer,
+    decode_run,
+    encode_run,
+    keys_of,
+    stored,
+)
 from batchwright.usage import Usage
 
 FLUSH_SECONDS: Final = 0.25
 FLUSH_ANSWERS: Final = 500
 BUSY_SECONDS: Final = 30.0
 """How long to wait for another process's commit; each takes milliseconds."""
-
-MAX_ROWS: Final = 2**40
-"""Rows of a run, at most; its number is put above these bits."""
-
-_VERSION: Final = 1
-_SCHEMA: Final = """
-CREATE TABLE batch_runs (
-    id TEXT PRIMARY KEY,
-    created_at TEXT,
-    input_file TEXT,
-    output_file TEXT,
-    model TEXT,
-    total_prompts INTEGER,
-    completed_prompts INTEGER,
-    failed_prompts INTEGER,
-    status TEXT,
-    config JSON,
-    number INTEGER UNIQUE,
-    ended_at TEXT,
-    stop_requested INTEGER DEFAULT 0,
-    message TEXT
-);
-CREATE TABLE batch_items (
-    key INTEGER PRIMARY KEY,
-    failed INTEGER,
-    response TEXT,
-    error TEXT,
-    model TEXT,
-    input_tokens INTEGER,
-    output_tokens INTEGER,
-    cached_tokens INTEGER,
-    cache_write_tokens INTEGER,
-    reasoning_tokens INTEGER,
-    cost TEXT,
-    seconds REAL
-);
-CREATE VIEW batch_answers AS
-    SELECT batch_runs.id AS run_id, batch_items.key & 1099511627775 AS row, batch_items.*
-    FROM batch_items JOIN batch_runs ON batch_runs.number = batch_items.key >> 40;
-"""
-_RUN_COLUMNS: Final = (
-    "id, created_at, input_file, output_file, model, total_prompts, completed_prompts, failed_prompts, status, config, "
-    "number, ended_at, stop_requested, message"
-)
-_ITEM_COLUMNS: Final = (
-    "key, failed, response, error, model, input_tokens, output_tokens, cached_tokens, cache_write_tokens, "
-    "reasoning_tokens, cost, seconds"
-)
-
-
-# A failure never takes the place of an answer: a job that is fetched late may bring one about a row asked again since.
-_CHANGED: Final = ", ".join(f"{name} = excluded.{name}" for name in _ITEM_COLUMNS.split(", ")[1:])
-_PUT: Final = (
-    f"INSERT INTO batch_items ({_ITEM_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608  (our own column names)
-    f"ON CONFLICT (key) DO UPDATE SET {_CHANGED} WHERE excluded.failed = 0 OR batch_items.failed = 1"
-)
 
 
 class RunStore:
@@ -114,30 +66,30 @@ class RunStore:
             if taken:
                 raise InputError(f"there is a run {run.run_id} already; choose another --batch-id, or give --resume")
             (number,) = db.execute("SELECT COALESCE(MAX(number), 0) + 1 FROM batch_runs").fetchone()
-            marks = ", ".join("?" * len(_RUN_COLUMNS.split(", ")))
-            db.execute(f"INSERT INTO batch_runs ({_RUN_COLUMNS}) VALUES ({marks})", _run_row(run, number))  # noqa: S608
+            marks = ", ".join("?" * len(RUN_COLUMNS.split(", ")))
+            db.execute(f"INSERT INTO batch_runs ({RUN_COLUMNS}) VALUES ({marks})", encode_run(run, number))  # noqa: S608
         return self.get(run.run_id)
 
     def get(self, run_id: str) -> Run:
         """Return a run by its id. Raises `TrackingError` when there is none."""
         with self._used("read") as db:
-            row = db.execute(f"SELECT {_RUN_COLUMNS} FROM batch_runs WHERE id = ?", [run_id]).fetchone()  # noqa: S608
+            row = db.execute(f"SELECT {RUN_COLUMNS} FROM batch_runs WHERE id = ?", [run_id]).fetchone()  # noqa: S608
         if row is None:
             raise TrackingError(f"no run {run_id!r} in {self.path}; see: batch list")
-        return _run(row)
+        return decode_run(row)
 
     def runs(self, *, limit: int | None = None) -> list[Run]:
         """Return the runs, newest first."""
         with self._used("read") as db:
             rows = db.execute(
-                f"SELECT {_RUN_COLUMNS} FROM batch_runs ORDER BY number DESC LIMIT ?",  # noqa: S608
+                f"SELECT {RUN_COLUMNS} FROM batch_runs ORDER BY number DESC LIMIT ?",  # noqa: S608
                 [-1 if limit is None else limit],
             ).fetchall()
-        return [_run(row) for row in rows]
+        return [decode_run(row) for row in rows]
 
     def update(self, run_id: str, **columns: Any) -> Run:
         """Set columns of a run (`status`, `message`, `total_prompts`, `output_file`, …) and return it."""
-        values = {name: _stored(value) for name, value in columns.items()}
+        values = {name: stored(value) for name, value in columns.items()}
         names = ", ".join(f"{name} = ?" for name in values)
         with self._used("write") as db:
             db.execute(f"UPDATE batch_runs SET {names} WHERE id = ?", [*values.values(), run_id])  # noqa: S608
@@ -150,12 +102,12 @@ class RunStore:
     def answers(self, run: Run, *, failed: bool | None = None) -> Iterator[RowAnswer]:
         """Yield the answers of a run in the order of its rows; only those that failed, or did not, if asked for."""
         condition = "" if failed is None else f" AND failed = {int(failed)}"
-        low, high = _keys(run.number)
+        low, high = keys_of(run.number)
         with self._reader() as db:
             yield from map(
-                _answer,
+                decode_answer,
                 db.execute(
-                    f"SELECT {_ITEM_COLUMNS} FROM batch_items WHERE key >= ? AND key < ?{condition} ORDER BY key",  # noqa: S608
+                    f"SELECT {ITEM_COLUMNS} FROM batch_items WHERE key >= ? AND key < ?{condition} ORDER BY key",  # noqa: S608
                     [low, high],
                 ),
             )
@@ -164,21 +116,21 @@ class RunStore:
         """Return what came back for one row, or None where nothing has."""
         with self._used("read") as db:
             found = db.execute(
-                f"SELECT {_ITEM_COLUMNS} FROM batch_items WHERE key = ?",  # noqa: S608
-                [_keys(run.number)[0] + row],
+                f"SELECT {ITEM_COLUMNS} FROM batch_items WHERE key = ?",  # noqa: S608
+                [keys_of(run.number)[0] + row],
             ).fetchone()
-        return None if found is None else _answer(found)
+        return None if found is None else decode_answer(found)
 
     def answered(self, run: Run) -> RowSet:
         """Return the rows of a run that have an answer."""
-        low, high = _keys(run.number)
+        low, high = keys_of(run.number)
         with self._reader() as db:
             found = db.execute("SELECT key FROM batch_items WHERE key >= ? AND key < ? AND failed = 0", [low, high])
             return RowSet(key - low for (key,) in found)
 
     def forget_failures(self, run: Run) -> int:
         """Remove the rows of a run that failed, so that they are asked again; return how many there were."""
-        low, high = _keys(run.number)
+        low, high = keys_of(run.number)
         with self._used("write") as db:
             gone = db.execute("DELETE FROM batch_items WHERE key >= ? AND key < ? AND failed = 1", [low, high]).rowcount
             db.execute("UPDATE batch_runs SET failed_prompts = 0 WHERE number = ?", [run.number])
@@ -206,7 +158,7 @@ class RunStore:
             self._recount(run)
 
     def _recount(self, run: Run) -> None:
-        low, high = _keys(run.number)
+        low, high = keys_of(run.number)
         with self._used("write") as db:
             total, failed = db.execute(
                 "SELECT COUNT(*), COALESCE(SUM(failed), 0) FROM batch_items WHERE key >= ? AND key < ?", [low, high]
@@ -219,7 +171,7 @@ class RunStore:
     def write(self, run: Run, rows: list[tuple[Any, ...]], *, failed: int) -> None:
         """Commit a writer's rows and count them."""
         with self._used("write") as db:
-            db.executemany(_PUT, rows)
+            db.executemany(PUT_ANSWER, rows)
             db.execute(
                 "UPDATE batch_runs SET completed_prompts = completed_prompts + ?, failed_prompts = failed_prompts + ? "
                 "WHERE number = ?",
@@ -271,7 +223,7 @@ class AnswerWriter:
     def __init__(self, store: RunStore, run: Run) -> None:
         self._store = store
         self._run = run
-        self._base = _keys(run.number)[0]
+        self._base = keys_of(run.number)[0]
         self._rows: list[tuple[Any, ...]] = []
         self._failed = 0
         self._since = 0.0
@@ -328,10 +280,10 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         _check_version(version, path)
         if version == 0:
-            for statement in _SCHEMA.split(";\n"):
+            for statement in SCHEMA.split(";\n"):
                 if statement.strip():
                     db.execute(statement)
-            db.execute(f"PRAGMA user_version = {_VERSION}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")
@@ -339,80 +291,8 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _check_version(version: int, path: Path) -> None:
-    if version > _VERSION:
+    if version > VERSION:
         raise TrackingError(f"{path} was made by a newer batchwright (version {version}); update, or use another file")
-
-
-def _keys(number: int) -> tuple[int, int]:
-    return number * MAX_ROWS, (number + 1) * MAX_ROWS
-
-
-def _run_row(run: Run, number: int) -> list[Any]:
-    return [
-        run.run_id,
-        _stored(run.created_at),
-        run.input_file,
-        run.output_file,
-        run.model,
-        run.total,
-        run.completed,
-        run.failed,
-        str(run.status),
-        _stored(run.config),
-        number,
-        _stored(run.ended_at),
-        int(run.stop_requested),
-        run.message,
-    ]
-
-
-def _run(row: Iterable[Any]) -> Run:
-    (run_id, created, source, output, model, total, completed, failed, status, config, number, ended, stop, why) = row
-    return Run(
-        run_id=run_id,
-        created_at=datetime.fromisoformat(created),
-        input_file=source,
-        output_file=output,
-        model=model,
-        total=total,
-        completed=completed,
-        failed=failed,
-        status=RunStatus(status),
-        config=pydantic_core.from_json(config),
-        number=number,
-        ended_at=None if ended is None else datetime.fromisoformat(ended),
-        stop_requested=bool(stop),
-        message=why,
-    )
-
-
-def _answer(row: tuple[Any, ...]) -> RowAnswer:
-    (key, _failed, response, error, model, read, wrote, cached, cache_write, reasoning, cost, seconds) = row
-    return RowAnswer(
-        row=key % MAX_ROWS,
-        response=response,
-        error=error,
-        model=model,
-        usage=Usage(
-            input_tokens=read,
-            output_tokens=wrote,
-            cached_tokens=cached or 0,
-            cache_write_tokens=cache_write or 0,
-            reasoning_tokens=reasoning or 0,
-        ),
-        cost=None if cost is None else Decimal(cost),
-        seconds=seconds,
-    )
-
-
-def _stored(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return pydantic_core.to_json(value).decode()
-    if isinstance(value, bool):
-        return int(value)
-    return str(value) if isinstance(value, (StrEnum, Decimal)) else value
 
 
 @contextmanager

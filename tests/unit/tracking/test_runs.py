@@ -30,8 +30,9 @@ def answer(row, **more):
 
 
 def test_a_run_reads_back_as_it_was_made(store):
-    made = store.create(replace(RUN, total=3, output_file="out.csv", message="so far"))
-    assert made == replace(RUN, total=3, output_file="out.csv", message="so far", number=1)
+    run = replace(RUN, total=3, output_file="out.csv", message="so far", resumed_at=MOMENT, done_before=2)
+    made = store.create(run)
+    assert made == replace(run, number=1)
     assert store.get("reviews") == made
 
 
@@ -51,6 +52,16 @@ def test_an_id_that_is_taken_is_refused(store):
 def test_an_unknown_run_is_named(store):
     with pytest.raises(TrackingError, match=r"no run 'revews' in .*batch\.db; see: batch list"):
         store.get("revews")
+
+
+def test_one_row_can_be_looked_up(store):
+    run = store.create(RUN)
+    with store.writer(run) as writer:
+        writer.put(answer(4))
+        writer.put(answer(5, response=None, error="refused"))
+    assert store.answer(run, 4) == answer(4)
+    assert store.answer(run, 5).error == "refused"
+    assert store.answer(run, 6) is None
 
 
 def test_columns_of_a_run_can_be_set(store):
