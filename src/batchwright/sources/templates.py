@@ -28,8 +28,9 @@ _ALL_TEXT: Final = {str}
 def compile_template(text: str, *, fragment_of: FragmentOf | None = None) -> Prompter:
     """Return what fills a row into `text`: `{column}` is a cell, `{{` and `}}` are braces.
 
-    `{a.b}` is the member `b` of the JSON object in column `a`, where there is no column `a.b`. `!fragment NAME` is
-    replaced by what `fragment_of` returns, as it stands. Raises `ConfigurationError` for a brace that opens nothing.
+    `{}` is the row's prompt without a template. `{a.b}` is the member `b` of the JSON object in column `a`, where there
+    is no column `a.b`. `!fragment NAME` is replaced by what `fragment_of` returns, as it stands. Raises
+    `ConfigurationError` for a brace that opens nothing.
     """
     names: list[str] = []
     pieces: list[str] = []
@@ -136,9 +137,11 @@ def _filler(form: str, names: Sequence[str]) -> Prompter:
 
 
 def _looked_up(name: str, row: Row) -> Any:
-    """Return the cell of that name, or what it names inside a JSON object. Raises `InputError`."""
+    """Return the cell of that name, what it names inside a JSON object, or for none the row. Raises `InputError`."""
     if name in row.cells:
         return row.cells[name]
+    if not name:
+        return plain_prompt(row)
     value: Any = row.cells
     for step in name.split("."):
         if not isinstance(value, Mapping) or step not in value:

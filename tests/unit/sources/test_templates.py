@@ -40,6 +40,11 @@ def test_values_that_are_no_text_are_written_as_json_has_them():
     assert compile_template("{deep.x.y}{n}")(cells) == "z5"
 
 
+def test_empty_braces_are_the_row_as_it_is_asked_about_without_a_template():
+    assert compile_template("Summarize: {}")(row(prompt="A long text", id=1)) == "Summarize: A long text"
+    assert compile_template("{id}. {}")(row(id=1, text="x")) == "1. id: 1\ntext: x"
+
+
 def test_an_unknown_name_is_the_guides_error_with_line_and_columns():
     with pytest.raises(InputError) as caught:
         compile_template("{text}")(row(a="1", b="2"))
