@@ -16,7 +16,7 @@ FILES = (FILE, PYPROJECT)
 """Where settings are looked for; one in an earlier file counts, whatever a later one says."""
 
 _TABLE = ("tool", "batchwright")
-OTHERS = frozenset({"prices"})
+OTHERS = frozenset({"batch", "prices"})
 """Tables that other parts of the program read for themselves."""
 
 
@@ -38,6 +38,15 @@ def read_settings(folder: Path) -> dict[str, Found]:
         for name, value in _flat(_document(folder / file)):
             found.setdefault(name, Found(value=value, file=file))
     return found
+
+
+def read_table(folder: Path, name: str) -> Found | None:
+    """Return one of `OTHERS` and the file it is in; None where no file has it. Raises `ConfigurationError`."""
+    for file in FILES:
+        document = _document(folder / file)
+        if name in document:
+            return Found(value=document[name], file=file)
+    return None
 
 
 def _document(path: Path) -> Mapping[str, Any]:

@@ -80,6 +80,25 @@ def listed(provider_name: str, model: str, *, batch: bool, day: date) -> PriceSh
     return PriceSheet(bands=by_length(kinds), source=f"genai-prices {__version__}")
 
 
+def context_window(provider_name: str, model: str) -> int | None:
+    """Return how many tokens a model reads and writes at most, or None where no list we have says it."""
+    provider = _provider(LISTED_AS.get(provider_name, provider_name))
+    found = None if provider is None else _find(provider, plain_name(model))
+    return None if found is None else found.context_window
+
+
+def is_listed(provider_name: str, model: str) -> bool:
+    """Whether the lists have a model, priced or not."""
+    provider = _provider(LISTED_AS.get(provider_name, provider_name))
+    return provider is not None and _find(provider, plain_name(model)) is not None
+
+
+def models_of(provider_name: str) -> tuple[str, ...]:
+    """Return the models of a provider that the lists name, in no order."""
+    provider = _provider(LISTED_AS.get(provider_name, provider_name))
+    return () if provider is None else tuple(entry.id for entry in provider.models)
+
+
 @lru_cache
 def _provider(identifier: str) -> Provider | None:
     """Only by its exact identifier: the list would also take `my-openai-router` for OpenAI."""

@@ -40,7 +40,7 @@ class Model:
 class Wish:
     """What a person wants to be asked; None or empty where they said nothing.
 
-    On `--resume` whatever is None or empty is as it was when the run began, and anything else has to be.
+    When a run goes on, whatever is None or empty is as it was when it began, and anything else has to be the same.
     """
 
     template: str | None = None
@@ -87,6 +87,9 @@ class Backend(ABC):
 
 class Session(ABC):
     """A backend at work for one command."""
+
+    program: str
+    """As the backend's."""
 
     @property
     @abstractmethod

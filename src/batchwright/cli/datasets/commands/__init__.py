@@ -1,0 +1,1 @@
+"""The commands, one a module; each is made for a backend by `command_for`."""

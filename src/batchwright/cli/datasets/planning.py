@@ -1,0 +1,209 @@
+"""From a command line, and perhaps the run it goes on with, to what is to be asked and how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from batchwright.cli.datasets.base import Asking, Model, Session, Wish
+from batchwright.cli.datasets.options import Given
+from batchwright.errors import ChangedInputError, ConfigurationError, InputError
+from batchwright.reports.datasets.base import Format
+from batchwright.run import Run, RunStatus
+from batchwright.sources.row_prompts import PromptSpec
+from batchwright.sources.schemas import read_schema
+from batchwright.sources.templates import compile_template
+from batchwright.tracking.run_claims import RunClaims
+from batchwright.tracking.runs import RunStore
+
+_FOLDER = "folder"
+"""In a run's config: where its command was given, for paths that are relative to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPlan:
+    """What a run asks, whom, and where the answers go."""
+
+    spec: PromptSpec
+    model: Model
+    asking: Asking
+    rate: float | None
+    """Prompts a minute, at most."""
+    output: Path | None
+    format: Format | None
+    csv_safe: bool
+    dedupe: bool
+    via: str
+    resumed: Run | None = None
+    """The run that goes on."""
+
+    def config(self, *, digest: str, columns: tuple[str, ...]) -> dict[str, Any]:
+        """Return what a run remembers of it, and of its input; JSON values."""
+        return {
+            **self.spec.config(),
+            "digest": digest,
+            "columns": list(columns),
+            "provider": self.model.provider_name,
+            "priced_as": self.model.priced_as,
+            "format": None if self.format is None else str(self.format),
+            "csv_safe": self.csv_safe,
+            "dedupe": self.dedupe,
+            "via": self.via,
+            "tools": list(self.asking.tools),
+            "extras": dict(self.asking.extras),
+            "concurrency": self.asking.concurrency,
+            "rate_limit": self.rate,
+            _FOLDER: str(Path.cwd()),
+        }
+
+
+def run_to_go_on(store: RunStore, claims: RunClaims, given: Given, *, program: str) -> Run:
+    """Return the run that `--resume` means. Raises `InputError` where there is none, or it is at work or done."""
+    if given.batch_id is not None:
+        run = claims.seen(store.get(given.batch_id))
+    else:
+        of_input = (run for run in store.runs() if _is_about(run, given.inputs))
+        found = next(of_input, None)
+        if found is None:
+            raise InputError(f"there is no run of {', '.join(given.inputs)} to go on with; see: {program} list")
+        run = claims.seen(found)
+    if run.status is RunStatus.RUNNING:
+        raise InputError(f"the run {run.run_id} is being worked on at this moment; see: {program} status {run.run_id}")
+    return run
+
+
+def unfinished_run(store: RunStore, claims: RunClaims, given: Given) -> Run | None:
+    """Return the newest run of this input, if it did not end well and nobody works on it."""
+    found = next((run for run in store.runs() if _is_about(run, given.inputs)), None)
+    if found is None:
+        return None
+    run = claims.seen(found)
+    return None if run.status is RunStatus.RUNNING or is_complete(run) else run
+
+
+def is_complete(run: Run) -> bool:
+    """Whether every row has an answer."""
+    return run.status is RunStatus.COMPLETED and not run.failed
+
+
+def plan_of(session: Session, given: Given, resumed: Run | None) -> RowPlan:
+    """Return the plan of a new run, or of one that goes on.
+
+    Raises `ConfigurationError` for what cannot be, `ChangedInputError` saying what differs from how the run began.
+    """
+    preferences = session.preferences
+    if given.template is not None and given.template_file is not None:
+        raise ConfigurationError("--template and --template-file both make the prompt; give one of them")
+    schema = None if given.schema is None else read_schema(given.schema)
+    wish = session.adapted(
+        Wish(
+            template=given.template,
+            template_file=given.template_file,
+            system=given.system,
+            schema=schema,
+            model=given.model,
+            attachment_column=given.attachment_column,
+            tools=given.tools,
+        )
+    )
+    said = _said(session, wish, given)
+    before: Mapping[str, Any] = {} if resumed is None else resumed.config
+    if resumed is None:
+        spec = PromptSpec(inputs=given.inputs, **said)
+        model = session.model(wish.model or preferences.model)
+        tools, extras = wish.tools, wish.extras
+    else:
+        spec, model = _as_it_began(session, resumed, wish, said, given)
+        tools, extras = tuple(before.get("tools", ())), before.get("extras", {})
+    return RowPlan(
+        spec=spec,
+        model=model,
+        asking=Asking(
+            concurrency=given.concurrency or preferences.concurrency or 1,
+            log=preferences.save_to_logs and not given.no_log,
+            tools=tools,
+            extras=extras,
+        ),
+        rate=preferences.rate_for((model.name, *model.aliases), given.rate_limit),
+        output=_output(given, resumed),
+        format=_format(given, before, preferences.format),
+        csv_safe=given.csv_safe or bool(before.get("csv_safe")),
+        dedupe=not given.no_dedupe and before.get("dedupe", True),
+        via=before.get("via", given.via),
+        resumed=resumed,
+    )
+
+
+def _said(session: Session, wish: Wish, given: Given) -> dict[str, Any]:
+    """Return the fields of a `PromptSpec` about which something was said."""
+    fragments: dict[str, str] = {}
+    if wish.template is not None:
+        compile_template(wish.template, fragment_of=lambda name: fragments.setdefault(name, session.fragment(name)))
+    values = {
+        "template": wish.template,
+        "template_file": wish.template_file,
+        "fragments": fragments,
+        "system": wish.system,
+        "schema": None if wish.schema is None else wish.schema.schema,
+        "schema_name": None if wish.schema is None else wish.schema.name,
+        "where": given.where,
+        "sample": given.sample,
+        "seed": given.seed,
+        "limit": given.limit,
+        "encoding": given.encoding,
+        "sheet": given.sheet,
+        "skip_bad_rows": given.skip_bad_rows,
+        "attachment_column": wish.attachment_column,
+        "id_column": given.id_column,
+    }
+    return {name: value for name, value in values.items() if value or type(value) is int}
+
+
+def _as_it_began(
+    session: Session, run: Run, wish: Wish, said: Mapping[str, Any], given: Given
+) -> tuple[PromptSpec, Model]:
+    """Return what a run asked from the beginning. Raises `ChangedInputError` where something else is asked now."""
+    began = PromptSpec.from_config(run.config)
+    changed: dict[str, Any] = dict(said)
+    if "template" in said or "template_file" in said:
+        changed = {"template": None, "template_file": None, "fragments": {}, **changed}
+    if not _is_about(run, given.inputs):
+        changed["inputs"] = given.inputs
+    now = replace(began, template_text=None, **changed)
+    model = session.model(wish.model or run.model)
+    reasons = list(began.changes(now))
+    if model.name != run.model:
+        reasons.append(f"another model ({model.name}, not {run.model})")
+    if wish.tools and list(wish.tools) != run.config.get("tools"):
+        reasons.append("other tools")
+    before = run.config.get("extras", {})
+    reasons += [f"another {name}" for name, value in wish.extras.items() if before.get(name) != value]
+    if reasons:
+        raise ChangedInputError(
+            f"the run {run.run_id} cannot go on, because this differs from how it began: {', '.join(reasons)}; "
+            "leave that out to go on as it began, or start a new run without --resume"
+        )
+    return replace(began, inputs=given.inputs), model
+
+
+def _is_about(run: Run, inputs: tuple[str, ...]) -> bool:
+    """Whether a run's input is this, however its paths are written."""
+    folder = run.config.get(_FOLDER, "")
+    there = [Path(folder, name).resolve() for name in run.config.get("inputs", ())]
+    return there == [Path(name).resolve() for name in inputs]
+
+
+def _output(given: Given, resumed: Run | None) -> Path | None:
+    if given.output is not None or resumed is None or resumed.output_file is None:
+        return given.output
+    return Path(resumed.config.get(_FOLDER, "")) / resumed.output_file
+
+
+def _format(given: Given, before: Mapping[str, Any], preferred: str | None) -> Format | None:
+    """Return the format that was asked for; None where the output's name says it, or answers are printed."""
+    from batchwright.reports.datasets.writing import FORMATS  # noqa: PLC0415  (only runs write)
+
+    chosen = given.format or before.get("format")
+    if chosen is None and given.output is not None and given.output.suffix.lower() not in FORMATS:
+        chosen = preferred
+    return None if chosen is None else Format(chosen)
