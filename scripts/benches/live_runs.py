@@ -24,11 +24,11 @@ from pydantic_core import from_json, to_json
 
 from batchwright import Message, Request, open_provider
 from batchwright.config import Environment
-from batchwright.live.answering import Ask, LiveEngine
-from batchwright.live.limiter import RateLimiter
-from batchwright.live.pool import ParallelBatchProcessor
-from batchwright.live.settings import ProcessorConfig, RateLimitConfig
-from batchwright.live.work import LLMWorkItem
+from batchwright.live.engine.answering import Ask, LiveEngine
+from batchwright.live.limits.limiter import RateLimiter
+from batchwright.live.processor.pool import ParallelBatchProcessor
+from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig
+from batchwright.live.processor.work import LLMWorkItem
 from batchwright.pricing.prices import price_of
 from batchwright.usage import Usage
 
