@@ -22,15 +22,21 @@ from typing import Any
 import aiohttp
 from pydantic_core import from_json, to_json
 
-from batchwright import Message, Request, open_provider
+from batchwright import (
+    Ask,
+    LiveEngine,
+    LLMWorkItem,
+    Message,
+    ParallelBatchProcessor,
+    ProcessorConfig,
+    RateLimitConfig,
+    RateLimiter,
+    Request,
+    Usage,
+    open_provider,
+)
 from batchwright.config import Environment
-from batchwright.live.engine.answering import Ask, LiveEngine
-from batchwright.live.limits.limiter import RateLimiter
-from batchwright.live.processor.pool import ParallelBatchProcessor
-from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig
-from batchwright.live.processor.work import LLMWorkItem
 from batchwright.pricing.prices import price_of
-from batchwright.usage import Usage
 
 SYSTEM = "You mark fieldwork. Answer in one sentence, and name the word that decided it."
 QUESTION = (
