@@ -28,22 +28,22 @@ if TYPE_CHECKING:
         TrackingError,
     )
     from batchwright.job import BatchJob, JobState, RequestCounts
-    from batchwright.live.answering import Answered, Ask, LiveEngine, ProviderChange, QuotaPolicy
-    from batchwright.live.journal import Journal, SqliteJournal
-    from batchwright.live.limiter import Limiter, RateLimiter
-    from batchwright.live.middleware import Middleware
-    from batchwright.live.observers import MetricsObserver, Observer, ProcessingEvent
-    from batchwright.live.pool import ParallelBatchProcessor
-    from batchwright.live.prometheus import PrometheusObserver
-    from batchwright.live.settings import ProcessorConfig, RateLimitConfig, RetryConfig
+    from batchwright.live.engine.answering import Answered, Ask, LiveEngine, ProviderChange, QuotaPolicy
+    from batchwright.live.limits.limiter import Limiter, RateLimiter
+    from batchwright.live.metrics.prometheus import PrometheusObserver
+    from batchwright.live.metrics.telemetry import OpenTelemetryObserver
+    from batchwright.live.processor.journal import Journal, SqliteJournal
+    from batchwright.live.processor.middleware import Middleware
+    from batchwright.live.processor.observers import MetricsObserver, Observer, ProcessingEvent
+    from batchwright.live.processor.pool import ParallelBatchProcessor
+    from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig, RetryConfig
+    from batchwright.live.processor.strategies import ExponentialBackoffStrategy, FixedDelayStrategy, RateLimitStrategy
+    from batchwright.live.processor.work import BatchResult, LLMWorkItem, WorkItemResult
     from batchwright.live.stage.checkpoint import Checkpoint
     from batchwright.live.stage.logger import StageLogger, stage_logger
     from batchwright.live.stage.metrics import PageMetrics, llm_result_to_metrics
     from batchwright.live.stage.nouns import LLMBatchConfig, LLMRequest, LLMResult, StageStats
     from batchwright.live.stage.processor import LLMBatchProcessor, batch_process_with_preparation
-    from batchwright.live.strategies import ExponentialBackoffStrategy, FixedDelayStrategy, RateLimitStrategy
-    from batchwright.live.telemetry import OpenTelemetryObserver
-    from batchwright.live.work import BatchResult, LLMWorkItem, WorkItemResult
     from batchwright.providers.anthropic.adapter import AnthropicLLM
     from batchwright.providers.anthropic.classifier import AnthropicErrorClassifier
     from batchwright.providers.base import Limits, Provider, Rates
@@ -174,22 +174,22 @@ _HOMES = {
         "TrackingError",
     ),
     "batchwright.job": ("BatchJob", "JobState", "RequestCounts"),
-    "batchwright.live.answering": ("Answered", "Ask", "LiveEngine", "ProviderChange", "QuotaPolicy"),
-    "batchwright.live.journal": ("Journal", "SqliteJournal"),
-    "batchwright.live.limiter": ("Limiter", "RateLimiter"),
-    "batchwright.live.middleware": ("Middleware",),
-    "batchwright.live.observers": ("MetricsObserver", "Observer", "ProcessingEvent"),
-    "batchwright.live.pool": ("ParallelBatchProcessor",),
-    "batchwright.live.prometheus": ("PrometheusObserver",),
-    "batchwright.live.settings": ("ProcessorConfig", "RateLimitConfig", "RetryConfig"),
+    "batchwright.live.engine.answering": ("Answered", "Ask", "LiveEngine", "ProviderChange", "QuotaPolicy"),
+    "batchwright.live.processor.journal": ("Journal", "SqliteJournal"),
+    "batchwright.live.limits.limiter": ("Limiter", "RateLimiter"),
+    "batchwright.live.processor.middleware": ("Middleware",),
+    "batchwright.live.processor.observers": ("MetricsObserver", "Observer", "ProcessingEvent"),
+    "batchwright.live.processor.pool": ("ParallelBatchProcessor",),
+    "batchwright.live.metrics.prometheus": ("PrometheusObserver",),
+    "batchwright.live.processor.settings": ("ProcessorConfig", "RateLimitConfig", "RetryConfig"),
     "batchwright.live.stage.checkpoint": ("Checkpoint",),
     "batchwright.live.stage.logger": ("StageLogger", "stage_logger"),
     "batchwright.live.stage.metrics": ("PageMetrics", "llm_result_to_metrics"),
     "batchwright.live.stage.nouns": ("LLMBatchConfig", "LLMRequest", "LLMResult", "StageStats"),
     "batchwright.live.stage.processor": ("LLMBatchProcessor", "batch_process_with_preparation"),
-    "batchwright.live.strategies": ("ExponentialBackoffStrategy", "FixedDelayStrategy", "RateLimitStrategy"),
-    "batchwright.live.telemetry": ("OpenTelemetryObserver",),
-    "batchwright.live.work": ("BatchResult", "LLMWorkItem", "WorkItemResult"),
+    "batchwright.live.processor.strategies": ("ExponentialBackoffStrategy", "FixedDelayStrategy", "RateLimitStrategy"),
+    "batchwright.live.metrics.telemetry": ("OpenTelemetryObserver",),
+    "batchwright.live.processor.work": ("BatchResult", "LLMWorkItem", "WorkItemResult"),
     "batchwright.providers.anthropic.adapter": ("AnthropicLLM",),
     "batchwright.providers.anthropic.classifier": ("AnthropicErrorClassifier",),
     "batchwright.providers.base": ("Limits", "Provider", "Rates"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from batchwright.cli.money import UNKNOWN, dollars
 from batchwright.cli.output import on_terminal, talk, warning
 from batchwright.cli.progress import HEARTBEAT
-from batchwright.live.tally import Progress
+from batchwright.live.engine.tally import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

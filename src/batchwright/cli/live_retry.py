@@ -19,7 +19,7 @@ from batchwright.cli.money import dollars
 from batchwright.cli.output import data, talk
 from batchwright.cli.workbench import Workbench
 from batchwright.job import JobRecord
-from batchwright.live.questions import Question, Questions
+from batchwright.live.documents.questions import Question, Questions
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Document, Task
 from batchwright.tasks.claims import DocumentClaims

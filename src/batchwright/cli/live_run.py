@@ -13,13 +13,13 @@ from batchwright.cli.live_telling import Found, Teller
 from batchwright.cli.output import talk
 from batchwright.cli.workbench import Workbench
 from batchwright.errors import BatchwrightError
-from batchwright.live.answering import LiveEngine, QuotaPolicy
-from batchwright.live.documents import DocumentRun, Event, Outcome
-from batchwright.live.feed import LeftOut
-from batchwright.live.limiter import RateLimiter
-from batchwright.live.questions import MAX_RETRIES, Questions
-from batchwright.live.settings import ProcessorConfig, RateLimitConfig, RetryConfig
-from batchwright.live.tally import Tally
+from batchwright.live.documents.feed import LeftOut
+from batchwright.live.documents.questions import MAX_RETRIES, Questions
+from batchwright.live.documents.run import DocumentRun, Event, Outcome
+from batchwright.live.engine.answering import LiveEngine, QuotaPolicy
+from batchwright.live.engine.tally import Tally
+from batchwright.live.limits.limiter import RateLimiter
+from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig, RetryConfig
 from batchwright.pricing.budget import Allowance
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task

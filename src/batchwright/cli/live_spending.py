@@ -3,7 +3,7 @@
 from batchwright.cli.output import warning
 from batchwright.cli.workbench import Workbench
 from batchwright.errors import TrackingError
-from batchwright.live.documents import Event, Outcome
+from batchwright.live.documents.run import Event, Outcome
 from batchwright.pricing.estimate import tokens_in
 from batchwright.pricing.spending import Bill, Spending
 from batchwright.request import Request, TextPart

@@ -11,10 +11,10 @@ from batchwright.cli.live_progress import LiveProgress, clock_face, price
 from batchwright.cli.money import tokens
 from batchwright.cli.output import data, talk, warning
 from batchwright.errors import BatchwrightError
-from batchwright.live.answering import ProviderChange
-from batchwright.live.documents import Event, Noticed, Outcome
-from batchwright.live.feed import Begun, Ended, LeftOut
-from batchwright.live.tally import Progress
+from batchwright.live.documents.feed import Begun, Ended, LeftOut
+from batchwright.live.documents.run import Event, Noticed, Outcome
+from batchwright.live.engine.answering import ProviderChange
+from batchwright.live.engine.tally import Progress
 from batchwright.result import FailureKind, Result
 from batchwright.tasks.base import Task
 from batchwright.tasks.planning import DocumentKey

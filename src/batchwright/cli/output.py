@@ -40,6 +40,14 @@ def data(line: object = "") -> None:
             raise ReaderGoneError from error
 
 
+def raw_data(encoded: bytes) -> None:
+    """Write bytes of a format that programs read, as they are; when the reader has left, in silence."""
+    try:
+        click.echo(encoded, nl=False)
+    except BrokenPipeError:
+        _silence(sys.stdout)
+
+
 def talk(line: object = "") -> None:
     """Print a line that is about the work, not its result; nobody may be there to read it."""
     try:

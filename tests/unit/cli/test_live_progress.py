@@ -4,7 +4,7 @@ import pytest
 
 from batchwright.cli.live_progress import LiveProgress, clock_face, price, told
 from batchwright.cli.progress import HEARTBEAT
-from batchwright.live.tally import Progress
+from batchwright.live.engine.tally import Progress
 from batchwright.usage import Usage
 
 

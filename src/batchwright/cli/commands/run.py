@@ -19,8 +19,8 @@ from batchwright.cli.subjects import where
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.config import batch_size_from, fallbacks_from, provider_from
 from batchwright.errors import InputError, LLMProviderConfigurationError, TrackingError
-from batchwright.live.agenda import Agenda
-from batchwright.live.questions import MAX_RETRIES
+from batchwright.live.documents.agenda import Agenda
+from batchwright.live.documents.questions import MAX_RETRIES
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
 from batchwright.tasks.claims import DocumentClaims

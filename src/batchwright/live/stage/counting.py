@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from batchwright.live.engine.tally import Progress, Tally
 from batchwright.live.stage.nouns import StageStats
-from batchwright.live.tally import Progress, Tally
 from batchwright.usage import Usage
 
 _NO_USAGE = Usage()

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from batchwright.live.answering import Answered
+from batchwright.live.engine.answering import Answered
 from batchwright.live.stage.building import NotBuilt, Prepared, Skipped, told
 from batchwright.live.stage.call_log import CallLog
 from batchwright.live.stage.counting import StageCount

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from batchwright.live.answering import Answered, Ask, LiveEngine
+from batchwright.live.engine.answering import Answered, Ask, LiveEngine
 from batchwright.live.stage.building import NotBuilt, Outcome, Prepared, Skipped
 from batchwright.live.stage.reading import Reading, ReadingProvider, read
 from batchwright.live.stage.requests import wants_json

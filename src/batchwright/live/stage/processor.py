@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from batchwright.live.answering import LiveEngine
-from batchwright.live.autoscale import Bounds
-from batchwright.live.limiter import RateLimiter
-from batchwright.live.settings import ProcessorConfig, RateLimitConfig, RetryConfig
+from batchwright.live.engine.answering import LiveEngine
+from batchwright.live.limits.limiter import RateLimiter
+from batchwright.live.processor.autoscale import Bounds
+from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig, RetryConfig
 from batchwright.live.stage.bridge import Emit
 from batchwright.live.stage.building import bind
 from batchwright.live.stage.checkpoint import Checkpoint

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from batchwright.live.tally import Progress
+from batchwright.live.engine.tally import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

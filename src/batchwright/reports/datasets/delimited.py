@@ -17,12 +17,13 @@ class DelimitedLayout(Layout):
     """Rows of cells. The column for errors comes with the first error: a run without any has the columns it asked for.
 
     With a schema, an answer that could not be read as such goes into a column beside the error: it was paid for.
+    `wide` has these columns from the beginning: what is printed cannot be written anew.
     """
 
-    def __init__(self, shape: Shape, *, delimiter: str = ",") -> None:
+    def __init__(self, shape: Shape, *, delimiter: str = ",", wide: bool = False) -> None:
         self._shape = shape
         self._delimiter = delimiter
-        self._wide = False
+        self._wide = wide
 
     def head(self) -> bytes:
         """Return the header."""

@@ -7,8 +7,8 @@ import pytest
 
 from batchwright import LLMRequest, Usage
 from batchwright.errors import LLMProviderConfigurationError, LLMServerError
-from batchwright.live.answering import LiveEngine
-from batchwright.live.settings import ProcessorConfig, RetryConfig
+from batchwright.live.engine.answering import LiveEngine
+from batchwright.live.processor.settings import ProcessorConfig, RetryConfig
 from batchwright.live.stage.building import NotBuilt, Prepared, Skipped
 from batchwright.live.stage.handling import to_result
 from batchwright.live.stage.lanes import Lanes, Told

@@ -1,0 +1,1 @@
+"""The live run over documents: what `batchwright run` does."""

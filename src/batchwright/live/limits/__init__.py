@@ -1,0 +1,1 @@
+"""Requests and tokens a minute, kept for everybody who asks at once."""

@@ -1,0 +1,1 @@
+"""What a live run tells a metrics server: Prometheus counters and OpenTelemetry spans."""

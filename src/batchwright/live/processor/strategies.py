@@ -1,0 +1,90 @@
+"""How long the pause after a rate limit is, and how slowly requests start again."""
+
+from typing import Protocol
+
+from batchwright.live.processor.settings import RateLimitConfig
+
+
+class RateLimitStrategy(Protocol):
+    """What the processor asks when the provider does not say how long to wait."""
+
+    def on_rate_limit(self, worker_id: int, consecutive: int, /) -> float:
+        """Return the pause in seconds; `consecutive` counts pauses since the last success, this one included."""
+        ...
+
+    def should_apply_slow_start(self, items_since_resume: int, /) -> tuple[bool, float]:
+        """Return whether the next request is held back, and for how many seconds after the one before."""
+        ...
+
+
+class ExponentialBackoffStrategy:
+    """Pauses that grow while nothing succeeds, and a start whose steps shrink evenly; the defaults of the settings."""
+
+    def __init__(
+        self,
+        cooldown_seconds: float = 300.0,
+        backoff_multiplier: float = 1.5,
+        slow_start_items: int = 50,
+        slow_start_initial_delay: float = 2.0,
+        slow_start_final_delay: float = 0.1,
+        max_cooldown_seconds: float = 3600.0,
+    ) -> None:
+        self._config = RateLimitConfig(
+            cooldown_seconds=cooldown_seconds,
+            backoff_multiplier=backoff_multiplier,
+            slow_start_items=slow_start_items,
+            slow_start_initial_delay=slow_start_initial_delay,
+            slow_start_final_delay=slow_start_final_delay,
+            max_cooldown_seconds=max(max_cooldown_seconds, cooldown_seconds),
+        )
+        self._config.validate()
+
+    @classmethod
+    def of(cls, config: RateLimitConfig) -> "ExponentialBackoffStrategy":
+        """Return the strategy of the given settings."""
+        return cls(
+            cooldown_seconds=config.cooldown_seconds,
+            backoff_multiplier=config.backoff_multiplier,
+            slow_start_items=config.slow_start_items,
+            slow_start_initial_delay=config.slow_start_initial_delay,
+            slow_start_final_delay=config.slow_start_final_delay,
+            max_cooldown_seconds=config.max_cooldown_seconds,
+        )
+
+    def on_rate_limit(self, worker_id: int, consecutive: int, /) -> float:  # noqa: ARG002  (the seam's)
+        """Return the pause: the first one's length, multiplied once for each pause before it."""
+        config = self._config
+        try:
+            pause = config.cooldown_seconds * config.backoff_multiplier ** (consecutive - 1)
+        except OverflowError:
+            pause = config.max_cooldown_seconds
+        return min(pause, config.max_cooldown_seconds)
+
+    def should_apply_slow_start(self, items_since_resume: int, /) -> tuple[bool, float]:
+        """Return the delay on an even way from the initial to the final one."""
+        config = self._config
+        if items_since_resume >= config.slow_start_items:
+            return False, 0.0
+        way = items_since_resume / max(1, config.slow_start_items - 1)
+        first, last = config.slow_start_initial_delay, config.slow_start_final_delay
+        return True, first + (last - first) * way
+
+
+class FixedDelayStrategy:
+    """The same pause each time, and then the same short delay between the first few requests."""
+
+    def __init__(
+        self, cooldown_seconds: float = 300.0, slow_start_items: int = 0, slow_start_delay: float = 0.0
+    ) -> None:
+        self._cooldown_seconds = cooldown_seconds
+        self._slow_start_items = slow_start_items
+        self._slow_start_delay = slow_start_delay
+
+    def on_rate_limit(self, worker_id: int, consecutive: int, /) -> float:  # noqa: ARG002  (the seam's)
+        """Return the pause."""
+        return self._cooldown_seconds
+
+    def should_apply_slow_start(self, items_since_resume: int, /) -> tuple[bool, float]:
+        """Return the delay, or that there is none any more."""
+        applies = items_since_resume < self._slow_start_items
+        return applies, self._slow_start_delay if applies else 0.0
