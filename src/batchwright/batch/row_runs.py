@@ -8,6 +8,9 @@ from batchwright.providers.prepared import prepare
 from batchwright.run import RowSet
 from batchwright.tasks.base import Document, StreamingTask
 from batchwright.tasks.planning import is_live
+from batchwright.tasks.rows import RowsTask
+from batchwright.tracking.base import JobStore
+from batchwright.tracking.payloads import JobFolders
 
 
 def write_row_jobs(
@@ -29,6 +32,21 @@ def write_row_jobs(
             for item, one in task.requests(document, left_out):
                 yield from assembler.put(task.make_batch(document, 0, (item,)), one)
         yield from assembler.finish()
+
+
+def plan_run(
+    task: RowsTask, run_id: str, assembly: Assembly, *, store: JobStore, folders: JobFolders
+) -> list[JobRecord]:
+    """Plan what is open of a run, in one turn among processes, and remember the jobs; nothing is sent yet.
+
+    Raises what `write_row_jobs` raises; then nothing is remembered, and a job's file that is whole is of no use.
+    """
+    with folders.planning():
+        jobs = list(write_row_jobs(task, task.document(run_id), assembly, records=store.load()))
+        store.add(jobs)
+        for record in jobs:
+            folders.keep(record)
+    return jobs
 
 
 def _left_out(task: StreamingTask, document: Document, records: Sequence[JobRecord]) -> Collection[int]:

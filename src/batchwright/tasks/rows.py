@@ -41,6 +41,8 @@ DIGEST = "digest"
 """In a run's config: of its input and its prompts, when it began."""
 FORMAT = "format"
 CSV_SAFE = "csv_safe"
+DEDUPE = "dedupe"
+"""In a run's config: false where every row is to be sent, also one with the prompt of another."""
 COLUMNS = "columns"
 """In a run's config: the input's columns, as they were when it began."""
 
@@ -64,7 +66,7 @@ class RowsTask(StreamingTask):
         prices: PriceTable | None = None,
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        self._store = store
+        self.store = store
         self._outputs = outputs
         self._prices = prices
         self._now = now or (lambda: datetime.now(UTC))
@@ -74,11 +76,11 @@ class RowsTask(StreamingTask):
 
     def documents(self) -> Sequence[Document]:
         """Return a document for each run that goes through a Batch API, oldest first."""
-        return [_document(run) for run in reversed(self._store.runs()) if run.config.get(VIA) == BATCH]
+        return [_document(run) for run in reversed(self.store.runs()) if run.config.get(VIA) == BATCH]
 
     def document(self, run_id: str) -> Document:
         """Return the document of one run. Raises `TrackingError` for an unknown one."""
-        return _document(self._store.get(run_id))
+        return _document(self.store.get(run_id))
 
     def make_batch(self, document: Document, index: int, item_ids: Sequence[int]) -> BatchRef:
         """Return a batch of rows with the digest of the input and the prompts as they are now."""
@@ -101,7 +103,7 @@ class RowsTask(StreamingTask):
 
     def handle_result(self, batch: BatchRef, result: Result) -> Handled:
         """Turn one answer into the cells `row` and `response`; what cannot be used is warned about."""
-        run = self._store.get(batch.group)
+        run = self.store.get(batch.group)
         answer = _Judge(run, self._prices).judge(batch.item_ids[0], result)
         if answer.error is not None:
             return Handled(warnings=(f"{batch.document} row {answer.row}: {answer.error}",))
@@ -115,7 +117,7 @@ class RowsTask(StreamingTask):
     def report_path(self, group: str, document: str) -> Path:
         """Return the output of a run."""
         del document
-        return self._output_of(self._store.get(group))
+        return self._output_of(self.store.get(group))
 
     def texts(self, document: Document, besides: Collection[int] = ()) -> Iterator[tuple[int, str]]:
         """Yield each row's number and prompt, but for `besides`."""
@@ -137,15 +139,15 @@ class RowsTask(StreamingTask):
 
     def answered(self, document: Document) -> RowSet:
         """Return the rows that have an answer."""
-        return self._store.answered(self._store.get(document.group))
+        return self.store.answered(self.store.get(document.group))
 
     @contextmanager
     def answering(self, batch: BatchRef) -> Iterator[AnswerSink]:
         """Take answers of a run into the database."""
-        run = self._store.get(batch.group)
+        run = self.store.get(batch.group)
         with self._lock:
             self._touched.add(run.run_id)
-        with self._store.writer(run) as writer:
+        with self.store.writer(run) as writer:
             yield _Sink(writer, _Judge(run, self._prices))
 
     def publish(self) -> Sequence[Path]:
@@ -154,7 +156,7 @@ class RowsTask(StreamingTask):
             touched, self._touched = self._touched, set()
         written = []
         for document in self.documents():
-            run = self._store.get(document.group)
+            run = self.store.get(document.group)
             unwritten = run.status is RunStatus.RUNNING and run.done == run.total
             if run.run_id in touched or unwritten:
                 written.append(self.write_output(run))
@@ -183,13 +185,13 @@ class RowsTask(StreamingTask):
                     report.write(number, row.cells, outcome)
                 report.finish()
         if run.done == run.total:
-            self._store.update(run.run_id, status=RunStatus.COMPLETED, ended_at=self._now())
+            self.store.update(run.run_id, status=RunStatus.COMPLETED, ended_at=self._now())
         return path
 
     def _outcomes(self, run: Run, *, has_schema: bool) -> Iterator[Outcome]:
         """Yield what became of each row, in order, for ever: rows that nobody answered wait."""
         waiting, number = Outcome(error=WAITING), 0
-        for answer in self._store.answers(run):
+        for answer in self.store.answers(run):
             yield from itertools.repeat(waiting, answer.row - number)
             yield _outcome(answer, has_schema=has_schema)
             number = answer.row + 1
@@ -209,7 +211,7 @@ class RowsTask(StreamingTask):
             return self._digests[run_id]
 
     def _opened(self, run_id: str) -> RowPrompts:
-        return PromptSpec.from_config(self._store.get(run_id).config).open()
+        return PromptSpec.from_config(self.store.get(run_id).config).open()
 
 
 @dataclass(frozen=True, slots=True)
