@@ -1,6 +1,7 @@
 """Make the virtual environments that the commands beside this file run in; needs nothing but `python3`."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -33,9 +34,13 @@ def _check_python() -> None:
 
 
 def _fingerprint(constraints: Path, extras: str) -> str:
-    digest = hashlib.sha256(f"{sys.version}\n{extras}\n{ROOT}".encode())
-    for path in (ROOT / "pyproject.toml", constraints):
-        digest.update(path.read_bytes())
+    """Return a digest of what decides about an environment; how code is linted and tested does not."""
+    import tomllib  # noqa: PLC0415  (the Python that is too old for it has not been told so yet, at the top)
+
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    installed = json.dumps([settings["build-system"], settings["project"]], sort_keys=True)
+    digest = hashlib.sha256(f"{sys.version}\n{extras}\n{ROOT}\n{installed}".encode())
+    digest.update(constraints.read_bytes())
     return digest.hexdigest()
 
 
@@ -64,8 +69,8 @@ def _step(name: str, command: list[str]) -> None:
 def ready(name: str = ".venv", *, constraints: str = "constraints.txt", extras: str = "dev") -> Path:
     """Return the `bin` folder of an environment that has batchwright installed from this checkout; make it if need be.
 
-    Made again when pyproject.toml, the constraints or the Python changed; otherwise this costs a few milliseconds. Ends
-    the program with 2 where it cannot be made, or something else has its name.
+    Made again when the project's dependencies or entry points, the constraints or the Python changed; otherwise this
+    costs a few milliseconds. Ends the program with 2 where it cannot be made, or something else has its name.
     """
     _check_python()
     folder = ROOT / name

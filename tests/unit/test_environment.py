@@ -4,6 +4,14 @@ from pathlib import Path
 
 import pytest
 
+PROJECT = """
+[build-system]
+requires = ["hatchling"]
+
+[project]
+name = "batchwright"
+dependencies = ["click"]
+"""
 ENVIRONMENT = Path(__file__).parents[2] / "scripts" / "environment.py"
 
 
@@ -14,7 +22,7 @@ def environment(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "ROOT", tmp_path)
-    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
     (tmp_path / "constraints.txt").touch()
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho looking >&2\necho 'ERROR: no index' >&2\nexit 1\n")
@@ -51,3 +59,26 @@ def test_a_set_up_that_fails_says_why_in_a_line_and_can_be_done_again(environmen
         assert told[1:] == ["setting up .venv failed; it needs the package index: ERROR: no index"]
         assert (tmp_path / ".venv" / environment.STAMP).read_text() == "unfinished"
         (tmp_path / ".venv" / "half").touch()
+
+
+@pytest.mark.parametrize(
+    ("project", "made_again"),
+    [
+        (PROJECT + "[tool.ruff]\nline-length = 100\n", False),
+        (PROJECT.replace('"click"', '"click", "rich"'), True),
+        (PROJECT + '[project.scripts]\nbatchwright = "batchwright.cli.main:entry"\n', True),
+    ],
+)
+def test_an_environment_is_made_again_only_when_something_else_is_installed(
+    environment, tmp_path, capsys, project, made_again
+):
+    (tmp_path / ".venv").mkdir()
+    stamp = environment._fingerprint(tmp_path / "constraints.txt", "dev")
+    (tmp_path / ".venv" / environment.STAMP).write_text(stamp)
+    (tmp_path / "pyproject.toml").write_text(project)
+    if made_again:
+        with pytest.raises(SystemExit, match="2"):
+            environment.ready()
+        assert "setting up .venv" in capsys.readouterr().err
+    else:
+        assert environment.ready() == tmp_path / ".venv" / "bin"
