@@ -25,6 +25,7 @@ _COMMANDS = {
     "batch-cancel": "Cancel jobs at the provider.",
     "batch-reconcile": "Find out what became of jobs whose create got no answer.",
     "batch-clean": "Delete what finished jobs left at the providers and here.",
+    "batch": "Ask about every row of a file: CSV, JSON, text, Excel, Parquet.",
     "estimate": "Show what documents will cost, in a batch and live.",
     "costs": "Show what was spent, by day, model, provider or run.",
     "config": "Show every setting and where it came from.",

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from batchwright.checker import AnswerChecker
 from batchwright.errors import AnswerError, BatchwrightError, BudgetError
-from batchwright.live.answering import Answered, Ask, LiveEngine
+from batchwright.live.engine.answering import Answered, Ask, LiveEngine
 from batchwright.live.row_prompts import Keys, Recent
 from batchwright.pricing.budget import Allowance
 from batchwright.reports.datasets.base import Outcome

@@ -35,7 +35,8 @@ def batch_group(backend: Backend, *, name: str = "batch") -> click.Group:
         name=name,
         help="Ask about every row of a file, and look after such runs.",
         context_settings={"help_option_names": ["-h", "--help"]},
-        subcommand_metavar="INPUT... [OPTIONS] | list | status | cancel",
+        options_metavar="",
+        subcommand_metavar="INPUT... [OPTIONS] | list | status ID | cancel ID",
         epilog=f"A file whose name is a command's is given as a path: {backend.program} ./list",
     )
 

@@ -69,7 +69,11 @@ RUN_OPTIONS: Final = (
     click.option("--resume", is_flag=True, help="Go on with the newest unfinished run of this input, or --batch-id."),
     click.option("--batch-id", metavar="ID", help="What the run is called, or with --resume, which one goes on."),
     click.option("--stop-on-error", is_flag=True, help="Stop, with what there is, as soon as a prompt fails."),
-    click.option("--format", type=click.Choice([*Format]), help="Format of the output  [default: by its name]"),
+    click.option(
+        "--format",
+        type=click.Choice([str(kind) for kind in Format]),
+        help="Format of the output  [default: by its name]",
+    ),
     click.option("--no-log", is_flag=True, help="Keep the answers out of the logs database."),
     click.option("--tools", multiple=True, metavar="NAME", help="Tools that the model may use."),
     click.option("--schema", metavar="SCHEMA", help="JSON Schema (file or text), or fields: 'name, age int'"),

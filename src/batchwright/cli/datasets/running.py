@@ -1,0 +1,278 @@
+"""One live run over a dataset from its first row to its summary."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from batchwright.checker import AnswerChecker
+from batchwright.cli.datasets.answers import Answers, FileAnswers, PrintedAnswers, printed_layout
+from batchwright.cli.datasets.base import Session
+from batchwright.cli.datasets.measuring import Measure
+from batchwright.cli.datasets.options import Given
+from batchwright.cli.datasets.planning import RowPlan
+from batchwright.cli.datasets.spending import RowSpending
+from batchwright.cli.live_progress import LiveProgress
+from batchwright.cli.output import talk
+from batchwright.errors import BatchwrightError
+from batchwright.live.engine.answering import LiveEngine, ProviderChange
+from batchwright.live.engine.tally import Tally
+from batchwright.live.limits.limiter import RateLimiter
+from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig, RetryConfig
+from batchwright.live.row_prompts import Keys
+from batchwright.live.rows import Ending, Origin, RowDone, RowRun
+from batchwright.pricing.budget import Allowance
+from batchwright.providers.base import Answerer
+from batchwright.reports.datasets.base import Shape
+from batchwright.reports.datasets.writing import Existing, open_report
+from batchwright.run import Run, RunStatus
+from batchwright.sources.row_prompts import RowPrompts
+from batchwright.sources.schemas import field_names
+from batchwright.tracking.answer_cache import AnswerCache
+from batchwright.tracking.run_claims import RunClaims
+from batchwright.tracking.runs import RunStore
+
+_REFRESH: Final = 0.25
+"""Seconds between two looks of the bar at the clock."""
+_KEEP: Final = 10.0
+"""Seconds between two notes of what was spent: a killed run's spending is known up to these."""
+_TOLD_FAILURES: Final = 5
+"""Rows that failed, at most, that a summary names."""
+
+_EMULATED_RETRY: Final = RetryConfig(initial_wait=0.05, max_wait=1.0)
+_EMULATED_RATE_LIMIT: Final = RateLimitConfig(cooldown_seconds=0.5, slow_start_items=0)
+"""The emulator is nobody's account: there is no reason to be gentle."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """What a run came to in this process; filled while it runs."""
+
+    run: Run
+    tally: Tally = field(default_factory=lambda: Tally(began=0.0))
+    origins: dict[Origin, int] = field(default_factory=lambda: dict.fromkeys(Origin, 0))
+    failures: list[str] = field(default_factory=list)
+    """The first few, for a person."""
+    failed: int = 0
+    seconds: float = 0.0
+    signalled: signal.Signals | None = None
+    ending: Ending = field(default_factory=lambda: Ending(status=RunStatus.COMPLETED))
+
+
+@dataclass(slots=True, kw_only=True)
+class LiveRows:
+    """Asks a plan's rows; `measured` and `digest` are of the very input."""
+
+    session: Session
+    plan: RowPlan
+    given: Given
+    store: RunStore
+    claims: RunClaims
+    measured: Measure
+    digest: str
+    allowance: Allowance | None
+
+    def ask(self, prompts: RowPrompts, answerer: Answerer) -> Course:
+        """Ask every row that has no answer, and return what it came to.
+
+        Raises `InputError` for an output that cannot be, an id that is taken, a run that somebody works on.
+        """
+        clock = self.session.workbench.clock
+        run_id = self._run_id()
+        with ExitStack() as stack:
+            stack.enter_context(self.claims.claim(run_id))
+            progress = LiveProgress()
+            answers = self._answers(stack, progress)
+            cache = stack.enter_context(AnswerCache(self.store.path)) if self.given.cache else None
+            run = self._begin(run_id)
+            course = Course(run=run)
+            account = RowSpending(self.session, self.plan, run, clock)
+            talk(f"Run {run_id}: {self._to_ask(run)}, {self.plan.model.name}")
+            try:
+                with progress:
+                    asyncio.run(self._ask(prompts, answerer, answers, cache, course, account, progress))
+                    self._end_answers(answers, course.ending)
+            except BatchwrightError as error:
+                course.ending = Ending(status=RunStatus.FAILED, message=str(error), error=error)
+            finally:
+                account.keep()
+            course.run = self.store.update(
+                run_id,
+                status=course.ending.status,
+                message=course.ending.message,
+                ended_at=clock.now(),
+                stop_requested=False,
+            )
+        return course
+
+    def _run_id(self) -> str:
+        if self.plan.resumed is not None:
+            return self.plan.resumed.run_id
+        return self.given.batch_id or self.session.workbench.job_ids().replace("job-", "run-")
+
+    def _begin(self, run_id: str) -> Run:
+        """Remember the run, or that it goes on. Raises `InputError` for an id that is taken."""
+        plan, now = self.plan, self.session.workbench.clock.now()
+        output = None if plan.output is None else str(plan.output)
+        if plan.resumed is None:
+            return self.store.create(
+                Run(
+                    run_id=run_id,
+                    created_at=now,
+                    input_file=" ".join(plan.spec.inputs),
+                    output_file=output,
+                    model=plan.model.name,
+                    total=self.measured.survey.rows,
+                    config=plan.config(digest=self.digest, columns=self.measured.survey.columns),
+                )
+            )
+        self.store.forget_failures(plan.resumed)
+        run = self.store.get(run_id)
+        return self.store.update(
+            run_id,
+            status=RunStatus.RUNNING,
+            message=None,
+            ended_at=None,
+            stop_requested=False,
+            output_file=output,
+            resumed_at=now,
+            done_before=run.done,
+        )
+
+    def _to_ask(self, run: Run) -> str:
+        total = run.total or 0
+        return f"{total - run.completed} of {total} rows left" if self.plan.resumed else f"{total} rows"
+
+    def _answers(self, stack: ExitStack, progress: LiveProgress) -> Answers:
+        plan = self.plan
+        fields = field_names(plan.spec.output_schema)
+        shape = Shape(columns=self.measured.survey.columns, fields=fields, csv_safe=plan.csv_safe)
+        if plan.output is None:
+            return PrintedAnswers(printed_layout(plan.format, shape), progress.printing)
+        ours = plan.resumed is not None or self.given.overwrite
+        existing = Existing.REPLACE if ours else Existing.REFUSE
+        return FileAnswers(stack.enter_context(open_report(plan.output, shape, format=plan.format, existing=existing)))
+
+    def _end_answers(self, answers: Answers, ending: Ending) -> None:
+        """What a run has that stopped at a failed row, as it was asked to, is its output; of others it is a part."""
+        stopped_itself = ending.status is RunStatus.FAILED and ending.error is None
+        answers.end(whole=ending.status is RunStatus.COMPLETED or stopped_itself)
+
+    async def _ask(
+        self,
+        prompts: RowPrompts,
+        answerer: Answerer,
+        answers: Answers,
+        cache: AnswerCache | None,
+        course: Course,
+        account: RowSpending,
+        progress: LiveProgress,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        course.tally = tally = Tally(began=loop.time(), total=self.measured.survey.rows - course.run.completed)
+
+        def take(done: RowDone) -> None:
+            course.origins[done.origin] += 1
+            answers.put(done)
+            if done.origin is Origin.KEPT:
+                return
+            account.add(done)
+            tally.add(done.answer.usage, done.answer.cost, succeeded=not done.answer.failed)
+            if done.answer.failed:
+                course.failed += 1
+                if len(course.failures) < _TOLD_FAILURES:
+                    course.failures.append(f"{done.row.place}: {done.answer.error}")
+
+        schema = prompts.spec.output_schema
+        engine = self._engine(answerer, progress)
+        rows = RowRun(
+            engine=engine,
+            prompts=prompts,
+            store=self.store,
+            run=course.run,
+            on_row=take,
+            keys=self._keys(),
+            checker=None if schema is None else AnswerChecker(schema),
+            dedupe=self.plan.dedupe,
+            cache=cache,
+            stop_on_error=self.given.stop_on_error,
+            allowance=self.allowance,
+        )
+        ticking = asyncio.create_task(_tick(tally, account, progress))
+        try:
+            with _stopped_by_signals(rows, course):
+                async with engine:
+                    course.ending = await rows.ask()
+        finally:
+            ticking.cancel()
+            course.seconds = loop.time() - tally.began
+
+    def _keys(self) -> Keys:
+        model, spec, asking = self.plan.model, self.plan.spec, self.plan.asking
+        return Keys(
+            {
+                "model": [model.provider_name, model.priced_as],
+                "system": spec.system,
+                "schema": spec.schema,
+                "tools": list(asking.tools),
+                "extras": dict(asking.extras),
+            }
+        )
+
+    def _engine(self, answerer: Answerer, progress: LiveProgress) -> LiveEngine:
+        workbench = self.session.workbench
+        emulated = workbench.settings.emulated
+
+        def tell_change(change: ProviderChange) -> None:
+            progress.warn(str(change.error))
+
+        return LiveEngine(
+            [answerer],
+            config=ProcessorConfig(
+                max_workers=self.plan.asking.concurrency,
+                retry=_EMULATED_RETRY if emulated else RetryConfig(),
+                rate_limit=_EMULATED_RATE_LIMIT if emulated else RateLimitConfig(),
+            ),
+            limiter=RateLimiter(requests_per_minute=self.plan.rate),
+            on_provider_change=tell_change,
+            prices=workbench.prices,
+        )
+
+
+async def _tick(tally: Tally, account: RowSpending, progress: LiveProgress) -> None:
+    loop = asyncio.get_running_loop()
+    kept = loop.time()
+    while True:
+        await asyncio.sleep(_REFRESH)
+        progress.show(tally.report(loop.time()))
+        if loop.time() - kept >= _KEEP:
+            kept = loop.time()
+            account.keep()
+
+
+@contextmanager
+def _stopped_by_signals(rows: RowRun, course: Course) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the run; what they did before, they do again the second time."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: signal.Signals) -> None:
+        course.signalled = number
+        restore()
+        talk("Stopping; what has arrived is being saved.")
+        rows.stop("interrupted by Ctrl-C" if number is signal.SIGINT else "terminated")
+
+    def restore() -> None:
+        for number, handler in before.items():
+            if loop.remove_signal_handler(number):
+                signal.signal(number, handler)
+
+    with suppress(ValueError, RuntimeError):  # signals are the main thread's
+        for number in before:
+            loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        restore()
