@@ -64,6 +64,10 @@ class Asking:
     tools: tuple[str, ...] = ()
     extras: Mapping[str, Any] = field(default_factory=dict)
     """As in `Wish`, of this run or of the one that goes on."""
+    schema: bool = False
+    """Whether answers have to fit a schema."""
+    attachments: bool = False
+    """Whether images or documents go along."""
     run_id: str = ""
 
 

@@ -123,6 +123,8 @@ def plan_of(session: Session, given: Given, resumed: Run | None) -> RowPlan:
             log=preferences.save_to_logs and not given.no_log,
             tools=tools,
             extras=extras,
+            schema=spec.schema is not None,
+            attachments=spec.attachment_column is not None,
         ),
         rate=preferences.rate_for((model.name, *model.aliases), given.rate_limit),
         output=_output(given, resumed),

@@ -79,6 +79,7 @@ class LlmSession(Session):
         """Return who asks the model, once its key, its options and the tools are known to be good."""
         found = self._models.find(model.name)
         asked: Any = found.async_model or found.model
+        _check(asked, asking)
         self._give_key(asked)
         extras = asking.extras
         how = How(
@@ -163,8 +164,8 @@ class LlmSession(Session):
     def _key(self, model: Any) -> str | None:
         try:
             key: str | None = model.get_key(self._options["key"])
-        except llm.NeedsKeyException as exc:
-            raise missing_key(model.model_id, model.needs_key) from exc
+        except llm.NeedsKeyException:
+            raise missing_key(model.model_id, model.needs_key) from None
         return key
 
     def _log(self) -> Any:
@@ -178,6 +179,14 @@ def _document(path: Path) -> object:
         return yaml.safe_load(path.read_bytes()) if path.exists() else None
     except (OSError, yaml.YAMLError, UnicodeError) as exc:
         raise ConfigurationError(f"{path} cannot be read: {exc}") from exc
+
+
+def _check(model: Any, asking: Asking) -> None:
+    """Raise `ConfigurationError` for a model that cannot do what every row asks of it."""
+    if asking.schema and not model.supports_schema:
+        raise ConfigurationError(f"{model.model_id} does not support schemas; see: llm models --schemas")
+    if asking.attachments and not model.attachment_types:
+        raise ConfigurationError(f"{model.model_id} does not support attachments; see: llm models --options")
 
 
 def _options(model: Any, given: Mapping[str, Any]) -> dict[str, Any]:
