@@ -10,7 +10,7 @@ import pydantic_core
 
 from batchwright.cli.output import data, raw_data, warning
 from batchwright.errors import ConfigurationError
-from batchwright.live.rows import Origin, RowDone
+from batchwright.live.rows.run import Origin, RowDone
 from batchwright.reports.datasets.base import Format, Layout, Outcome, Shape
 from batchwright.reports.datasets.waiting import Waiting
 from batchwright.reports.datasets.writing import DatasetWriter

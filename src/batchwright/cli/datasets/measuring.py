@@ -14,7 +14,7 @@ from batchwright.cli.datasets.planning import RowPlan
 from batchwright.cli.money import dollars
 from batchwright.cli.output import data, talk
 from batchwright.errors import BudgetError, InputError
-from batchwright.live.row_prompts import Keys
+from batchwright.live.rows.keys import Keys
 from batchwright.pricing.budget import Allowance, Budget
 from batchwright.pricing.estimate import (
     LONGEST_BATCH,

@@ -21,8 +21,8 @@ from batchwright.live.engine.answering import LiveEngine, ProviderChange
 from batchwright.live.engine.tally import Tally
 from batchwright.live.limits.limiter import RateLimiter
 from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig, RetryConfig
-from batchwright.live.row_prompts import Keys
-from batchwright.live.rows import Ending, Origin, RowDone, RowRun
+from batchwright.live.rows.keys import Keys
+from batchwright.live.rows.run import Ending, Origin, RowDone, RowRun
 from batchwright.pricing.budget import Allowance
 from batchwright.providers.base import Answerer
 from batchwright.reports.datasets.base import Shape

@@ -6,7 +6,7 @@ from batchwright.cli.datasets.planning import RowPlan
 from batchwright.cli.output import warning
 from batchwright.clock import Clock
 from batchwright.errors import TrackingError
-from batchwright.live.rows import RowDone
+from batchwright.live.rows.run import RowDone
 from batchwright.pricing.estimate import tokens_in
 from batchwright.pricing.spending import Bill, Spending
 from batchwright.request import TextPart

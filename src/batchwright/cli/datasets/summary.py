@@ -9,7 +9,7 @@ from batchwright.cli.exits import ExitCode, Terminated
 from batchwright.cli.live_progress import clock_face, price
 from batchwright.cli.money import tokens
 from batchwright.cli.output import shown_path, talk
-from batchwright.live.rows import Origin
+from batchwright.live.rows.run import Origin
 from batchwright.reports.datasets.writing import PART
 from batchwright.run import RunStatus
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from batchwright.checker import AnswerChecker
 from batchwright.errors import AnswerError, BatchwrightError, BudgetError
 from batchwright.live.engine.answering import Answered, Ask, LiveEngine
-from batchwright.live.row_prompts import Keys, Recent
+from batchwright.live.rows.keys import Keys, Recent
 from batchwright.pricing.budget import Allowance
 from batchwright.reports.datasets.base import Outcome
 from batchwright.result import FailureKind, Result
