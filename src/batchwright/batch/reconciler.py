@@ -126,22 +126,22 @@ class Reconciler:
         grace = self.grace if can_fence or attempt.restored else self.unfenced_grace
         match judge_silence(attempt, since=record.missed_at, can_fence=can_fence, grace=grace, now=now):
             case Verdict.LOOK_AGAIN:
-                return self._change(record, partial(unresolved.not_listed, now=now))
+                return self._change(record, partial(unresolved.not_listed, grace=grace, now=now))
             case Verdict.FENCE:
-                return self._fence(record, attempt, provider)
+                return self._fence(record, attempt, provider, grace)
             case Verdict.LEAVE:
                 return self._change(record, unresolved.left)
             case Verdict.ABSENT:
                 log.info("job proven absent", extra={"event": "job.absent", "job_id": record.job_id})
                 return self._change(record, unresolved.proven_absent)
 
-    def _fence(self, record: JobRecord, attempt: Attempt, provider: Provider) -> JobRecord:
+    def _fence(self, record: JobRecord, attempt: Attempt, provider: Provider, grace: timedelta) -> JobRecord:
         try:
             self._delete_input(attempt, provider)
         except LLMProviderError as error:
             return self._change(record, partial(unresolved.not_fenced, error=error))
         log.info("input deleted", extra={"event": "job.fenced", "job_id": record.job_id})
-        return self._change(record, partial(unresolved.fenced, now=self.clock.now()))
+        return self._change(record, partial(unresolved.fenced, grace=grace, now=self.clock.now()))
 
     def _delete_input(self, attempt: Attempt, provider: Provider) -> None:
         file_id = attempt.file_id

@@ -21,8 +21,13 @@ from batchwright.batch.lifecycle import change_attempt
 from batchwright.errors import LLMProviderError
 from batchwright.job import Attempt, BatchJob, CreateCall, JobRecord, JobState
 
-LONGEST_LAG = timedelta(days=1)
-"""No provider's list lacks a job for so long; it is also the time a job may take."""
+LONGEST_LAG = timedelta(hours=1)
+"""For how long a list is taken to lack a job that exists; no provider says how long it may.
+
+With the input deleted that is all that can hide a paid job: a create that takes effect later runs nothing. And a list
+that lacks another job of ours as well does not count (`matching.missing_from`). Each hour more would only keep items
+waiting that most likely nobody was asked about.
+"""
 
 ASK_A_PERSON = (
     "If you know: `batchwright batch-reconcile --job-names … --adopt JOB_NAME` takes a job for it, `--absent` says "
@@ -61,8 +66,12 @@ def judge_silence(
         if can_fence:
             return Verdict.FENCE
         return Verdict.ABSENT if died else Verdict.LEAVE
-    silence = grace if died else max(grace, LONGEST_LAG)
-    return Verdict.ABSENT if now - attempt.fenced_at >= silence else Verdict.LOOK_AGAIN
+    return Verdict.ABSENT if now - attempt.fenced_at >= _silence_needed(attempt, grace) else Verdict.LOOK_AGAIN
+
+
+def _silence_needed(attempt: Attempt, grace: timedelta) -> timedelta:
+    """Return how long a job must still be missing after its input was deleted."""
+    return max(grace, LONGEST_LAG) if attempt.create is CreateCall.UNANSWERED else grace
 
 
 def unanswered(record: JobRecord, error: LLMProviderError) -> JobRecord:
@@ -86,7 +95,7 @@ def _planned_again(record: JobRecord, why: str) -> JobRecord:
     return replace(record, state=JobState.PLANNED, missed_at=None, last_error=None, error_message=None)
 
 
-def not_listed(record: JobRecord, now: datetime) -> JobRecord:
+def not_listed(record: JobRecord, *, grace: timedelta, now: datetime) -> JobRecord:
     """The provider does not list the job so far."""
     attempt = record.attempts[-1]
     why = f"{_LOST}; {record.provider_name} does not list it so far, looking again before sending"
@@ -95,14 +104,14 @@ def not_listed(record: JobRecord, now: datetime) -> JobRecord:
             f"{_LOST}; {record.provider_name} does not list it, and its input is deleted, so that it cannot start late"
         )
         if attempt.create is CreateCall.UNANSWERED:
-            until = attempt.fenced_at + LONGEST_LAG
+            until = attempt.fenced_at + _silence_needed(attempt, grace)
             why += f"; it is sent again if it is still not listed at {until:%Y-%m-%d %H:%MZ}. {ASK_A_PERSON}"
     return replace(record, missed_at=record.missed_at or now, last_error=why)
 
 
-def fenced(record: JobRecord, now: datetime) -> JobRecord:
+def fenced(record: JobRecord, *, grace: timedelta, now: datetime) -> JobRecord:
     """The uploaded input is deleted: a create that takes effect from now on has nothing to run."""
-    return not_listed(change_attempt(record, fenced_at=now), now)
+    return not_listed(change_attempt(record, fenced_at=now), grace=grace, now=now)
 
 
 def not_fenced(record: JobRecord, error: LLMProviderError) -> JobRecord:

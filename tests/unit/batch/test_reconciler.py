@@ -1,6 +1,7 @@
 """A create whose answer was lost: found again, proven absent, or left; never sent on a guess."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from batchwright.job import JobState, JobStatus, status_of
 
 GRACE = 60
 UNFENCED_GRACE = 900
+HOUR = 3_600
 DAY = 86_400
 
 
@@ -122,16 +124,35 @@ def test_a_job_whose_answer_was_seen_to_be_lost_is_sent_again_only_when_no_list_
     house.clock.advance(GRACE)
     house.look()
     assert len(house.provider.deleted) == 1
-    house.clock.advance(DAY - 1)
+    until = house.clock.now() + timedelta(hours=1)
+    house.clock.advance(HOUR - 1)
     house.look()
     record = only(house.store.load())
     assert status_of(record) is JobStatus.PENDING
     assert "--absent" in record.last_error
+    assert f"if it is still not listed at {until:%Y-%m-%d %H:%MZ}" in record.last_error
     assert house.provider.jobs == {}
     house.clock.advance(1)
     house.look()
     record = only(house.store.load())
     assert record.tag == f"{record.job_id}-a2"
+    assert len(house.provider.jobs) == 1
+
+
+def test_a_grace_that_is_longer_than_any_list_lags_is_waited_for_and_said(house):
+    house.engine = replace(house.engine, grace=3 * HOUR)
+    lose_the_answer(house, created=False)
+    house.create()
+    house.look()
+    house.clock.advance(3 * HOUR)
+    house.look()
+    until = house.clock.now() + timedelta(hours=3)
+    assert f"if it is still not listed at {until:%Y-%m-%d %H:%MZ}" in only(house.store.load()).last_error
+    house.clock.advance(3 * HOUR - 1)
+    house.look()
+    assert house.provider.jobs == {}
+    house.clock.advance(1)
+    house.look()
     assert len(house.provider.jobs) == 1
 
 
