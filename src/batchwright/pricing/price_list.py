@@ -57,12 +57,14 @@ _HALF = Decimal("0.5")
 _HALVES_ALL: Mapping[str, frozenset[str]] = {"anthropic": frozenset({"claude-2", "claude-v1"})}
 """Vendors whose batch price is half of every kind on every model, and the models from before they had batches.
 
-https://platform.claude.com/docs/en/build-with-claude/batch-processing#pricing: "charged at 50% of the standard rates",
-cache reads and writes and the long-prompt band included. The list itself has batch prices of current models only.
+So the list's own comment, which names https://platform.claude.com/docs/en/build-with-claude/batch-processing#pricing:
+"charged at 50% of the standard rates", cache reads and writes and the long-prompt band included. The list itself has
+batch prices of current models only.
 """
 _HALVES_FRESH = frozenset({("google", "gemini-3.5-flash"), ("google", "gemini-3.7-flash")})
-"""Models without a batch price in the list, of which https://ai.google.dev/gemini-api/docs/pricing says that Batch
-halves input and output. What cached input costs in a batch differs from model to model and is not known of these."""
+"""Models without a batch price in the list, of which its comments, naming https://ai.google.dev/gemini-api/docs/pricing,
+say that Batch halves input and output. What cached input costs in a batch differs from model to model and is not known
+of these."""
 
 
 @lru_cache(maxsize=4096)
