@@ -1,5 +1,6 @@
 """The command line's entry: one group, commands loaded when they are called, exit codes that mean something."""
 
+import gc
 import logging
 import signal
 import sys
@@ -41,6 +42,9 @@ _RESUMED = dict.fromkeys(
     ("batch-create", "batch-fetch", "batch-retry", "batch-cancel", "batch-reconcile", "batch-clean"), _REMEMBERED
 ) | {"run": "Every answer that was saved stays; run the same command again, and it asks only what is left."}
 """What is said of commands that are simply given again after they were interrupted; `batch-watch` says so itself."""
+
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""What the commands make by the ten thousand, records and rows, is in no cycle: it is looked for less often."""
 
 _OF_THE_GROUP = frozenset({"-h", "--help", "--version"})
 
@@ -134,6 +138,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 def entry() -> NoReturn:
     """Run as a program."""
     signal.signal(signal.SIGTERM, _terminate)
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     code = main(sys.argv[1:])
     sys.stdout.flush()
     sys.exit(code)

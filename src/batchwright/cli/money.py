@@ -1,9 +1,12 @@
 """Tokens and dollars as a person, or a program that reads our JSON, gets them."""
 
 from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING
 
-from batchwright.pricing.spending import Sum
 from batchwright.usage import Usage
+
+if TYPE_CHECKING:
+    from batchwright.pricing.spending import Sum  # a list of jobs shows amounts and sums nothing
 
 UNKNOWN = "price unknown"
 
@@ -22,7 +25,7 @@ def dollars(amount: Decimal | None) -> str:
     return f"-${-rounded:,f}" if rounded < 0 else f"${rounded:,f}"
 
 
-def cost(spent: Sum) -> str:
+def cost(spent: "Sum") -> str:
     """Return what was spent, how many requests have no known price, and what batching saved."""
     if spent.unpriced == spent.requests:
         return UNKNOWN
@@ -32,7 +35,7 @@ def cost(spent: Sum) -> str:
     return f"{known} (live it would have been {dollars(spent.saved)} more)" if spent.saved > 0 else known
 
 
-def known_or_more(spent: Sum) -> str:
+def known_or_more(spent: "Sum") -> str:
     """Return what was spent in a table's cell: `at least` where some of it has no known price."""
     if spent.requests and spent.unpriced == spent.requests:
         return UNKNOWN

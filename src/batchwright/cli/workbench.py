@@ -1,17 +1,14 @@
-"""What a command works with, put together from its options."""
+"""What a command works with, put together from its options.
+
+Imports only what a list of jobs needs: every other part is imported by the method that makes it.
+"""
 
 import functools
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchwright.batch.billing import Billing
-from batchwright.batch.collector import Collector
-from batchwright.batch.orchestrator import Engine
-from batchwright.batch.patience import Patience
-from batchwright.batch.watcher import EMULATED_FIRST_INTERVAL, EMULATED_LONGEST_INTERVAL, Pace
 from batchwright.cli.logs import configure
 from batchwright.cli.options import WORKSPACE_OPTION_NAMES, workspace_options
 from batchwright.cli.output import warning
@@ -19,18 +16,18 @@ from batchwright.clock import Clock, SystemClock
 from batchwright.config import EMULATOR_VARIABLE, Environment, Settings
 from batchwright.errors import ConfigurationError
 from batchwright.job import JobRecord
-from batchwright.pricing.ledger import Ledger
-from batchwright.pricing.overrides import PriceTable, workspace_prices
-from batchwright.providers.base import Provider
-from batchwright.tasks.base import Task
 from batchwright.tracking.base import JobStore, find_job
 from batchwright.tracking.ids import JobIds
 from batchwright.tracking.json_file import JsonFileJobStore
 from batchwright.tracking.payloads import JobFolders
-from batchwright.tracking.runs import RunStore
-from batchwright.tracking.state import StateFile
 
 if TYPE_CHECKING:
+    from batchwright.batch.orchestrator import Engine
+    from batchwright.batch.watcher import Pace
+    from batchwright.pricing.ledger import Ledger
+    from batchwright.pricing.overrides import PriceTable
+    from batchwright.providers.base import Provider
+    from batchwright.tasks.base import Task
     from batchwright.tasks.rows import RowsTask
 
 _FILE_OPTIONS = {
@@ -43,9 +40,6 @@ _FILE_OPTIONS = {
 OPTION_OF = {**{field: option for option, field in _FILE_OPTIONS.items()}, "emulator": "emulator"}
 """The shared option that sets a setting, where one does."""
 
-
-EMULATED_FIRST_WAIT = 0.05
-"""Seconds before a read that failed is tried again at the emulator."""
 
 SHORTEST_INTERVAL = 1.0
 """Seconds between two looks, at least, at a real provider."""
@@ -111,7 +105,7 @@ class Workbench:
         for record in records:
             self.folders.keep(record)
 
-    def task(self, name: str = "categorise", *, notify: Callable[[str], None] = warning) -> Task:
+    def task(self, name: str = "categorise", *, notify: Callable[[str], None] = warning) -> "Task":
         """Return the task a job was made for; `notify` is told what a person should know though nothing failed.
 
         Raises `ConfigurationError` for a task this version does not know.
@@ -119,7 +113,7 @@ class Workbench:
         settings = self.settings
         if name == "rows":
             return self.rows_task()
-        from batchwright.tasks.categorise import CategoriseTask  # noqa: PLC0415  (jinja2 is not needed to list jobs)
+        from batchwright.tasks.categorise import CategoriseTask  # noqa: PLC0415
 
         if name != CategoriseTask.name:
             raise ConfigurationError(f"no task {name!r}; this version knows: {CategoriseTask.name}, rows")
@@ -132,60 +126,51 @@ class Workbench:
 
     def rows_task(self) -> "RowsTask":
         """Return the task over the dataset runs of this workspace; nothing is read yet."""
-        from batchwright.tasks.rows import RowsTask  # noqa: PLC0415  (pydantic's core and sqlite, only where needed)
+        from batchwright.tasks.rows import RowsTask  # noqa: PLC0415
+        from batchwright.tracking.runs import RunStore  # noqa: PLC0415
 
         data = self.settings.tracking_file.parent
         return RowsTask(
-            RunStore(data / "batch.db"), outputs=data / "batch_runs", prices=self.prices, now=self.clock.now
+            RunStore(data / "batch.db"), outputs=data / "batch_runs", now=self.clock.now
         )
 
-    def provider(self, name: str, model: str | None = None, *, api_key: str | None = None) -> Provider:
+    def provider(self, name: str, model: str | None = None, *, api_key: str | None = None) -> "Provider":
         """Return a provider; only its own SDK is imported. Raises `LLMProviderConfigurationError` without a key."""
         from batchwright.providers.registry import open_provider  # noqa: PLC0415
 
         return open_provider(name, model=model, api_key=api_key, environment=self.settings.environment)
 
-    def engine(self, *, accept_changed: bool = False, csv_safe: bool = False) -> Engine:
+    def engine(self, *, accept_changed: bool = False, csv_safe: bool = False) -> "Engine":
         """Return the batch engine over this workbench; providers and tasks are made once and shared."""
-        collector = Collector(
-            store=self.store,
-            folders=self.folders,
-            state=StateFile(self.settings.state_file),
-            clock=self.clock,
-            accept_changed=accept_changed,
-            csv_safe=csv_safe,
-            batch_size=self.settings.batch_size,
-            billing=Billing(ledger=self.ledger, prices=self.prices, emulated=self.settings.emulated),
-        )
-        shared = _Shared(self)
-        return Engine(
-            store=self.store,
-            folders=self.folders,
-            clock=self.clock,
-            collector=collector,
-            provider_of=shared.provider,
-            task_of=shared.task,
-            new_job_id=self.job_ids,
-            grace=self.settings.grace,
-            unfenced_grace=self.settings.unfenced_grace,
-            patience=Patience(first=EMULATED_FIRST_WAIT) if self.settings.emulated else Patience(),
-        )
+        from batchwright.cli.engine_room import engine_over  # noqa: PLC0415
+
+        return engine_over(self, accept_changed=accept_changed, csv_safe=csv_safe)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
         """What was spent in this workspace."""
+        from batchwright.pricing.ledger import Ledger  # noqa: PLC0415
+
         return Ledger.beside(self.settings.tracking_file)
 
     @property
-    def prices(self) -> PriceTable:
+    def prices(self) -> "PriceTable":
         """What a person set in the settings file. Raises `ConfigurationError` if that cannot be read."""
+        from batchwright.pricing.overrides import workspace_prices  # noqa: PLC0415
+
         return workspace_prices(Path.cwd())
 
-    def pace(self, interval: float | None = None) -> Pace:
+    def pace(self, interval: float | None = None) -> "Pace":
         """Return how often to poll: every `interval` seconds, or gently at a real provider, at once at the emulator.
 
         Raises `ConfigurationError` for an interval so short that a provider would take it for an attack.
         """
+        from batchwright.batch.watcher import (  # noqa: PLC0415
+            EMULATED_FIRST_INTERVAL,
+            EMULATED_LONGEST_INTERVAL,
+            Pace,
+        )
+
         emulated = self.settings.emulated
         if interval is not None:
             shortest = EMULATED_SHORTEST_INTERVAL if emulated else SHORTEST_INTERVAL
@@ -198,25 +183,3 @@ class Workbench:
         """Return the jobs that the given names mean, each once. Raises `UnknownJobError`."""
         records = self.store.load()
         return tuple({(found := find_job(records, name)).job_id: found for name in names}.values())
-
-
-class _Shared:
-    """Providers and tasks that threads ask for, each made once."""
-
-    def __init__(self, workbench: Workbench) -> None:
-        self._workbench = workbench
-        self._lock = threading.Lock()
-        self._providers: dict[tuple[str, str], Provider] = {}
-        self._tasks: dict[str, Task] = {}
-
-    def provider(self, name: str, model: str) -> Provider:
-        with self._lock:
-            if (name, model) not in self._providers:
-                self._providers[name, model] = self._workbench.provider(name, model or None)
-            return self._providers[name, model]
-
-    def task(self, name: str) -> Task:
-        with self._lock:
-            if name not in self._tasks:
-                self._tasks[name] = self._workbench.task(name)
-            return self._tasks[name]

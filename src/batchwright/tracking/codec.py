@@ -50,6 +50,8 @@ _MOMENTS: Final = (
 )
 _USAGE: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _TEXTS: Final = ("account", "parent", "last_error", "error_message")
+_INT: Final = frozenset({int})
+"""What a whole number from JSON may be; `bool` is none."""
 _STATES: Final = {str(state): state for state in JobState}
 _CREATE_CALLS: Final = {str(call): call for call in CreateCall}
 
@@ -159,6 +161,7 @@ def _encode_batch(batch: BatchRef) -> dict[str, Any]:
     _put(value, "digest", batch.digest or None)
     _put(value, "per_item", batch.per_item or None)
     _put(value, "unanswered", None if batch.unanswered is None else list(batch.unanswered))
+    _put(value, "overtaken", list(batch.overtaken) or None)
     return value
 
 
@@ -182,8 +185,6 @@ def _decode_record(job_id: str, value: Mapping[str, Any]) -> JobRecord:
         state=_state(value),
         provider_state=_optional_text(value, "provider_state"),
         job_name=_optional_text(value, "job_name"),
-        account=_optional_text(value, "account"),
-        parent=_optional_text(value, "parent"),
         input_tokens=_number(value, "input_tokens", 0),
         retries=_number(value, "retries", 0),
         attempts=_each(value, ATTEMPTS, _decode_attempt, default=[]),
@@ -191,17 +192,8 @@ def _decode_record(job_id: str, value: Mapping[str, Any]) -> JobRecord:
         tally=None if tally is None else Tally(**_numbers(tally, _TALLY, "tally")),
         usage=None if usage is None else Usage(**_numbers(usage, _USAGE, "usage")),
         cost=_optional_dollars(value, "cost"),
-        submitted_at=_optional_moment(value, "submitted_at"),
-        ended_at=_optional_moment(value, "ended_at"),
-        expires_at=_optional_moment(value, "expires_at"),
-        results_until=_optional_moment(value, "results_until"),
-        inputs_until=_optional_moment(value, "inputs_until"),
-        cleaned_at=_optional_moment(value, "cleaned_at"),
-        collected_at=_optional_moment(value, "collected_at"),
-        polled_at=_optional_moment(value, "polled_at"),
-        missed_at=_optional_moment(value, "missed_at"),
-        last_error=_optional_text(value, "last_error"),
-        error_message=_optional_text(value, "error_message"),
+        **_present(value, _MOMENTS, _moment),
+        **_present(value, _TEXTS, _text),
     )
 
 
@@ -218,6 +210,7 @@ def _decode_batch(item: object) -> BatchRef:
         digest=_text(value, "digest", ""),
         per_item=per_item,
         unanswered=None if value.get("unanswered") is None else _ids(value["unanswered"], "unanswered"),
+        overtaken=_ids(value["overtaken"], "overtaken") if "overtaken" in value else (),
     )
 
 
@@ -302,6 +295,13 @@ def _optional_text(value: Mapping[str, Any], name: str) -> str | None:
     return text
 
 
+def _present(
+    value: Mapping[str, Any], names: Sequence[str], decode: Callable[[Mapping[str, Any], str], object]
+) -> dict[str, Any]:
+    """Decode those of the names that are there; most of them are not, in most records."""
+    return {name: decode(value, name) for name in names if value.get(name) is not None}
+
+
 def _number(value: Mapping[str, Any], name: str, default: int | None = None) -> int:
     number = value.get(name, default)
     if type(number) is not int or not 0 <= number <= _LARGEST_ID:
@@ -311,9 +311,10 @@ def _number(value: Mapping[str, Any], name: str, default: int | None = None) -> 
 
 def _numbers(value: object, names: Sequence[str], name: str) -> dict[str, int]:
     """The vendors' counts are taken as they came, nonsense too: a display, and never a reason to refuse a record."""
-    if type(value) is not dict or any(type(value.get(field, 0)) is not int for field in names):
+    found = {field: value[field] for field in names if field in value} if type(value) is dict else None
+    if found is None or not _INT.issuperset(map(type, found.values())):
         raise _MalformedError(f"{name} is not an object of whole numbers")
-    return {field: value[field] for field in names if field in value}
+    return found
 
 
 def _optional_dollars(value: Mapping[str, Any], name: str) -> Decimal | None:
@@ -342,6 +343,8 @@ def _create_call(value: Mapping[str, Any]) -> CreateCall:
 def _moment(value: Mapping[str, Any], name: str) -> datetime:
     try:
         moment = datetime.fromisoformat(_text(value, name))
+        if moment.tzinfo is UTC:
+            return moment
         # The first generation wrote times without a zone; there they are in UTC.
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError) as exc:
@@ -362,7 +365,7 @@ def _decode_run(value: object) -> Sequence[int]:
 
 
 def _ids(value: object, name: str) -> tuple[int, ...]:
-    if type(value) is not list or any(type(number) is not int for number in value):
+    if type(value) is not list or not _INT.issuperset(map(type, value)):
         raise _MalformedError(f"{name} is missing or not a list of whole numbers")
     ids = cast("list[int]", value)
     if ids and not 0 <= min(ids) <= max(ids) <= _LARGEST_ID:

@@ -1,8 +1,6 @@
 """Our own names of jobs: `job-` and 12 characters that sort by time."""
 
-import hashlib
 import re
-import secrets
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -19,6 +17,12 @@ _TAIL_BITS = 15  # three random characters after nine of milliseconds, which las
 _TAIL = 1 << _TAIL_BITS
 
 
+def _drawn(below: int) -> int:
+    import secrets  # noqa: PLC0415  (commands that only list make no ids)
+
+    return secrets.randbelow(below)
+
+
 class JobIds:
     """Makes job ids: nine characters of milliseconds, three random ones; each greater than the one before.
 
@@ -26,7 +30,7 @@ class JobIds:
     an int in [0, n). Safe to use from several threads.
     """
 
-    def __init__(self, now: Callable[[], datetime], draw: Callable[[int], int] = secrets.randbelow) -> None:
+    def __init__(self, now: Callable[[], datetime], draw: Callable[[int], int] = _drawn) -> None:
         self._now = now
         self._draw = draw
         self._last = -1
@@ -41,6 +45,8 @@ class JobIds:
 
 def hashed_job_id(job_name: str) -> str:
     """Return the job id of a job that was never given one: every process makes the same of the same name."""
+    import hashlib  # noqa: PLC0415  (first generation only)
+
     digest = hashlib.sha256(job_name.encode("utf-8", "surrogatepass")).digest()
     return _job_id(int.from_bytes(digest[:8], "big"))
 

@@ -58,7 +58,7 @@ def _line(record: JobRecord, *, show_errors: bool) -> Sequence[str]:
         record.provider_state if record.state is JobState.IN_PROGRESS and record.provider_state else record.state.value,
         record.provider_name,
         _progress(record),
-        f"{record.created_at:%Y-%m-%d %H:%MZ}",
+        record.created_at.isoformat(" ", "minutes").replace("+00:00", "Z"),
         until(record),
         where(record) + error,
     )
