@@ -127,6 +127,8 @@ class BatchRef:
     per_item: bool = False
     unanswered: tuple[int, ...] | None = None
     """Item ids without a durable row after collecting; None until collected."""
+    overtaken: tuple[int, ...] = ()
+    """Item ids that a live run, told to, asked about after the job was planned: its rows are newer, and stay."""
 
     @property
     def request_count(self) -> int:

@@ -1,6 +1,7 @@
 """`batchwright run`: the same job, answered at once."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -95,6 +96,20 @@ def test_force_asks_what_is_pending_as_well(workspace, emulator):
     workspace.run("run", "--provider", "openai", "--force", check=0)
     assert emulator.stats("openai")["live"] == BATCHES
     assert workspace.wrong_rows() == []
+
+
+def test_the_answers_of_a_job_that_force_did_not_wait_for_take_no_rows_place(workspace, emulator):
+    emulator.behave(**PENDING)
+    workspace.run("batch-create", "--provider", "openai", check=0)
+    workspace.run("run", "--provider", "openai", "--subjects", "Geography", "--force", check=0)
+    for path in workspace.reports:  # stands for answers that differ from the job's
+        path.write_text(re.sub(r"(?m)^(\d.*)$", r"\1 newer", path.read_text("utf-8")), "utf-8")
+    newer = {path: path.read_text("utf-8") for path in workspace.reports}
+    assert all(text.count(" newer\n") > 1 for text in newer.values())
+    emulator.advance(7200)
+    workspace.run("batch-fetch", "--check-all-pending", "--strict", check=0)
+    assert {path: path.read_text("utf-8") for path in newer} == newer
+    assert len(workspace.reports) > len(newer)
 
 
 def test_a_job_whose_gaps_a_run_filled_counts_as_completed(workspace, emulator):

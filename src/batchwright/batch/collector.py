@@ -21,6 +21,7 @@ from batchwright.pricing.spending import Sum
 from batchwright.providers.base import Provider
 from batchwright.result import Result
 from batchwright.tasks.base import Document, Row, StreamingTask, Task
+from batchwright.tasks.overtaking import newer_rows
 from batchwright.tasks.planning import DocumentKey
 from batchwright.tasks.saving import SavedReport, record_progress, save_rows
 from batchwright.tracking.base import JobStore
@@ -49,7 +50,7 @@ class _Progress:
     """What is gathered while a job's documents are merged one after another."""
 
     newer: Mapping[DocumentKey, set[int]] = field(default_factory=dict)
-    """Items that a job planned later has answered: its rows stay."""
+    """Items that were answered since the job was planned: those rows stay."""
     batches: list[BatchRef] = field(default_factory=list)
     saved: list[SavedReport] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -125,7 +126,7 @@ class Collector:
         index = download(record, results, self.folders, on_answer=on_answer)
         if index.empty:
             self._require_answers(record)
-        progress.newer = self._answered_since(record)
+        progress.newer = newer_rows(self.store.load(), record, task)
         with reading(self.folders.results_path(record.job_id), index, record.state) as answers:
             for key, parts in _by_document(record.batches):
                 self._merge_document(task, key, parts, answers, progress)
@@ -215,18 +216,6 @@ class Collector:
             record_progress(self.state, task, touched, size)
         except (InputError, TrackingError) as error:
             progress.warn([str(error)])
-
-    def _answered_since(self, record: JobRecord) -> dict[DocumentKey, set[int]]:
-        """Return the items of this job that one planned later, by force, has answered already."""
-        about = {(batch.group, batch.document) for batch in record.batches}
-        since: dict[DocumentKey, set[int]] = {}
-        for other in self.store.load():
-            if other.created_at > record.created_at and other.collected_at is not None:
-                for batch in other.batches:
-                    key = (batch.group, batch.document)
-                    if key in about:
-                        since.setdefault(key, set()).update(set(batch.item_ids) - set(batch.unanswered or ()))
-        return since
 
 
 def _by_document(batches: Sequence[BatchRef]) -> Iterator[tuple[DocumentKey, list[tuple[int, BatchRef]]]]:

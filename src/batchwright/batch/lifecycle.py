@@ -260,7 +260,8 @@ def collected(
         reasons.append(f"{open_items} of {items} items have no answer{_blame(tally)}; `batch-create` asks them again")
     return replace(
         record,
-        batches=tuple(batches),
+        # What a live run has overtaken meanwhile is known to the record alone.
+        batches=tuple(replace(new, overtaken=old.overtaken) for new, old in zip(batches, record.batches, strict=True)),
         tally=tally,
         collected_at=now,
         missed_at=None,

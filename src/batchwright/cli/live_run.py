@@ -24,6 +24,7 @@ from batchwright.pricing.budget import Allowance
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
 from batchwright.tasks.claims import DocumentClaims
+from batchwright.tasks.overtaking import Overtaking
 from batchwright.tracking.state import StateFile
 
 AT_ONCE = 10
@@ -53,6 +54,8 @@ class LiveWish:
     csv_safe: bool = False
     allowance: Allowance | None = None
     """What the run may cost; None where that is not limited."""
+    force: bool = False
+    """Whether what jobs were asked is asked as well."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,6 +108,7 @@ class LiveRun:
             max_retries=self.wish.max_retries,
             csv_safe=self.wish.csv_safe,
             allowance=self.wish.allowance,
+            overtaking=Overtaking(store=self.workbench.store) if self.wish.force else None,
         )
         ticking = asyncio.create_task(self._tick(tally, account))
         try:

@@ -18,6 +18,8 @@ from batchwright.errors import (
 from batchwright.job import JobState, JobStatus, status_of
 from batchwright.providers.base import Limits
 from batchwright.result import Failure, FailureKind, Result, ResultStatus
+from batchwright.tasks.overtaking import Overtaking
+from batchwright.tasks.saving import save_rows
 
 
 def only(records):
@@ -485,6 +487,44 @@ def test_an_older_job_fetched_late_never_overwrites_a_newer_answer(house):
     list(house.engine.look_at_all(older))
     assert house.report("b") == "id,word,answer\n0,four,FOUR!\n"
     assert {status_of(record) for record in house.store.load()} == {JobStatus.COMPLETED}
+
+
+def answered_live(house, document, *rows):
+    """As a live run by force does: rows for items that a job was asked about."""
+    Overtaking(store=house.store).note(("g", document), {int(row["id"]) for row in rows})
+    save_rows(house.task, ("g", document), rows, lock_folder=house.folders.locks)
+
+
+def test_a_job_never_overwrites_what_a_live_run_was_told_to_ask_again(house):
+    house.create()
+    answered_live(house, "a", {"id": "1", "word": "two", "answer": "newer"})
+    for _ in range(2):  # a job may be fetched again
+        list(house.engine.look_at_all(house.store.load()))
+        assert house.report("a") == "id,word,answer\n0,one,ONE\n1,two,newer\n2,three,THREE\n"
+    assert status_of(only(house.store.load())) is JobStatus.COMPLETED
+
+
+def test_a_live_run_that_answers_while_a_job_is_downloaded_keeps_its_rows_too(house):
+    house.create()
+    results = house.provider.results
+
+    def slow(job):
+        yield from results(job)
+        answered_live(house, "b", {"id": "0", "word": "four", "answer": "newer"})
+
+    house.provider.results = slow
+    house.look()
+    assert house.report("b") == "id,word,answer\n0,four,newer\n"
+    assert [batch.overtaken for batch in only(house.store.load()).batches] == [(), (), (0,)]
+    house.look()
+    assert house.report("b") == "id,word,answer\n0,four,newer\n"
+
+
+def test_an_item_whose_live_answer_never_came_to_disk_has_the_jobs(house):
+    house.create()
+    Overtaking(store=house.store).note(("g", "b"), {0})
+    house.look()
+    assert house.report("b") == "id,word,answer\n0,four,FOUR\n"
 
 
 def test_what_a_later_job_answers_is_closed_in_the_earlier_one(house):

@@ -40,6 +40,7 @@ BATCHES = st.one_of(
         item_ids=IDS,
         digest=TEXT,
         unanswered=st.none() | IDS,
+        overtaken=IDS,
     ),
     st.builds(BatchRef, group=TEXT, document=TEXT, index=NUMBERS, item_ids=RUNS, per_item=st.just(True)),
 )

@@ -112,6 +112,7 @@ def command(
         max_retries=max_retries,
         fail_on_quota=fail_on_quota,
         csv_safe=csv_safe,
+        force=force,
     )
     if estimate or max_cost is not None:
         expected = estimate_run(workbench, workbench.task(), choice, wish)

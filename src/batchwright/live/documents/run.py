@@ -19,6 +19,7 @@ from batchwright.pricing.budget import Allowance
 from batchwright.tasks.base import Document, Handled, Row, Task
 from batchwright.tasks.claims import DocumentClaims
 from batchwright.tasks.complaints import complaint_about
+from batchwright.tasks.overtaking import Overtaking
 from batchwright.tasks.planning import DocumentKey
 from batchwright.tasks.saving import record_progress, save_rows
 from batchwright.tracking.state import StateFile
@@ -75,6 +76,8 @@ class DocumentRun:
     """Keep spreadsheet formulas in answers from executing."""
     allowance: Allowance | None = None
     """What the run may cost; None where that is not limited."""
+    overtaking: Overtaking | None = None
+    """Told what is answered, where jobs may have been asked the same: a run by force."""
     _arrived: list[Answered] = field(default_factory=list)
     _noticed: set[str] = field(default_factory=set)
     _pump: asyncio.Task[None] | None = None
@@ -149,19 +152,35 @@ class DocumentRun:
             by_document.setdefault((batch.group, batch.document), []).append((answered, handled))
         events: list[Outcome | Noticed] = []
         for key, answers in by_document.items():
-            error = self._save(key, [row for _, handled in answers for row in handled.rows])
+            rows = [row for _, handled in answers for row in handled.rows]
+            events.extend(self._overtake(key, rows))
+            error = self._save(key, rows)
             events.extend(self._outcome(answered, handled, error) for answered, handled in answers)
         return [*events, *self._note(by_document)]
 
     def _note(self, keys: Collection[DocumentKey]) -> Iterable[Noticed]:
-        """Bring the state file up to date. The rows count and are safe, so trouble here is told once and no more."""
+        """Bring the state file up to date. The rows count and are safe, so trouble here is only told."""
         if keys:
             try:
                 record_progress(self.state, self.task, keys, self.batch_size)
             except (InputError, TrackingError) as error:
-                if str(error) not in self._noticed:
-                    self._noticed.add(str(error))
-                    yield Noticed(message=str(error))
+                yield from self._notice(str(error))
+
+    def _overtake(self, key: DocumentKey, rows: Sequence[Row]) -> Iterable[Noticed]:
+        """Keep the answers of earlier jobs from taking the place of the rows that are about to be written."""
+        if self.overtaking is not None and rows:
+            try:
+                self.overtaking.note(key, {int(row[self.task.report.key]) for row in rows})
+            except TrackingError as error:
+                yield from self._notice(
+                    f"{error}; a job that was asked the same would put its older answers in the place of these"
+                )
+
+    def _notice(self, message: str) -> Iterable[Noticed]:
+        """Tell something once."""
+        if message not in self._noticed:
+            self._noticed.add(message)
+            yield Noticed(message=message)
 
     def _save(self, key: DocumentKey, rows: Sequence[Row]) -> BatchwrightError | None:
         try:

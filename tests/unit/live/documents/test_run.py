@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from batchwright.errors import BudgetError, InputError, LLMQuotaError
+from batchwright.errors import BudgetError, InputError, LLMQuotaError, TrackingError
 from batchwright.job import BatchRef, JobRecord, JobState
 from batchwright.live.documents.agenda import Agenda
 from batchwright.live.documents.feed import Begun, Ended, LeftOut
@@ -22,6 +22,7 @@ from batchwright.request import Message, Request
 from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
 from batchwright.tasks.base import Document, Handled, Task
 from batchwright.tasks.claims import DocumentClaims
+from batchwright.tasks.overtaking import Overtaking
 from batchwright.tasks.remaining import what_is_left
 from batchwright.tracking.memory import MemoryJobStore
 from batchwright.tracking.payloads import JobFolders
@@ -174,6 +175,7 @@ class House:
                 at_once=at_once,
                 max_retries=max_retries,
                 allowance=allowance,
+                overtaking=Overtaking(store=self.store) if force else None,
             )
             self.events = events
             async with aclosing(run.answer(agenda)) as happening:
@@ -245,6 +247,47 @@ def test_force_asks_everything_again(house):
     house.answer(model, force=True)
     assert len(model.asked) == 6
     assert house.rows("c") == ["0,six,Six"]
+
+
+def test_by_force_the_jobs_that_were_asked_the_same_are_told_of_rows_before_they_are_there(house):
+    house.store.add([job_about("c", 0)])
+    told = []
+    note = house.store.update_many
+
+    def noting(changes):
+        told.append(house.rows("c"))
+        return note(changes)
+
+    house.store.update_many = noting
+    house.answer(Model(lambda text: "" if text.startswith("1=") else text.upper()), force=True)
+    assert told == [[]]
+    assert [batch.overtaken for batch in house.store.load()[0].batches] == [(0,)]
+
+
+def test_rows_are_written_though_no_job_can_be_told_of_them(house):
+    house.store.add([job_about("c", 0)])
+
+    def failing(_changes):
+        raise TrackingError("read-only")
+
+    house.store.update_many = failing
+    events = house.answer(Model(), force=True)
+    assert house.rows("c") == ["0,six,SIX"]
+    (noticed,) = [event.message for event in events if isinstance(event, Noticed)]
+    assert noticed.startswith("read-only; a job that was asked the same")
+
+
+def job_about(document, *item_ids):
+    return JobRecord(
+        job_id="job-000000000001",
+        provider_name="fake",
+        task="echo",
+        model="m",
+        batches=(BatchRef(group="g", document=document, index=0, item_ids=item_ids),),
+        request_count=1,
+        created_at=None,
+        state=JobState.SUBMITTED,
+    )
 
 
 def test_a_limit_counts_batches(house):
@@ -455,24 +498,10 @@ def test_a_document_that_another_run_is_asking_about_is_left_to_it(house):
 
 
 def test_what_was_answered_or_sent_elsewhere_since_planning_is_not_asked(house):
-    batch = BatchRef(group="g", document="c", index=0, item_ids=(0,))
 
     def after(_run, event):
         if isinstance(event, Begun) and event.key == ("g", "a"):
-            house.store.add(
-                [
-                    JobRecord(
-                        job_id="job-000000000001",
-                        provider_name="fake",
-                        task="echo",
-                        model="m",
-                        batches=(batch,),
-                        request_count=1,
-                        created_at=None,
-                        state=JobState.SUBMITTED,
-                    )
-                ]
-            )
+            house.store.add([job_about("c", 0)])
 
     model = Model(workers=1)
     house.answer(model, at_once=1, after=after)
