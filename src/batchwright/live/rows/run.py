@@ -12,6 +12,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+import pydantic_core
+
 from batchwright.checker import AnswerChecker
 from batchwright.errors import AnswerError, BatchwrightError, BudgetError
 from batchwright.live.engine.answering import Answered, Ask, LiveEngine
@@ -320,6 +322,7 @@ class RowRun:
         elif self.checker is not None:
             try:
                 value = self.checker.read(result)
+                text = _as_json(text or "", value)
             except AnswerError as exc:
                 error = str(exc)
         else:
@@ -334,6 +337,13 @@ class RowRun:
             seconds=answered.seconds,
         )
         return answer, Outcome(text=text, value=value, error=error)
+
+
+def _as_json(text: str, value: Any) -> str:
+    """Return an answer's text where it is JSON; what stood in a fence or was mended becomes what it means."""
+    if text[:1] in {"{", "["} and text[-1:] in {"}", "]"}:
+        return text
+    return pydantic_core.to_json(value).decode()
 
 
 def reason_of(result: Result) -> str:
