@@ -29,6 +29,17 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What one attempt used: each is a request of its own to whoever makes the bill."""
+
+    usage: Usage
+    provider_name: str
+    model: str
+    answered: bool
+    """An answer without any usage was paid for all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """What became of one ask. Whether there is an answer, `result` says."""
 
@@ -46,6 +57,16 @@ class Answered:
     """Who answered, in the vendor's name; without an answer, who was asked."""
     cost: Decimal | None
     """Dollars of all attempts; None = some of it has no known price."""
+    wasted: tuple[Charge, ...] = ()
+    """Attempts that used tokens and failed."""
+
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """Every attempt that is on the bill; together they used `usage`."""
+        if not self.result.succeeded:
+            return self.wasted
+        answer = Charge(usage=self.result.usage, provider_name=self.provider_name, model=self.model, answered=True)
+        return (*self.wasted, answer)
 
 
 class Desk:
@@ -130,6 +151,7 @@ class Call:
     cost: Decimal | None = field(default_factory=Decimal)
     result: Result | None = None
     """Of the last attempt, where it had one."""
+    wasted: tuple[Charge, ...] = ()
     asked: int = 0
     """How often somebody was asked."""
 
@@ -157,6 +179,7 @@ class Call:
             self.desk.learn(provider)
         self._add(result, provider)
         if not result.succeeded:
+            self._waste(result, provider)
             error = error_of(result, provider.name)
             error.__dict__["_failed_token_usage"] = _tokens(result.usage)
             raise error
@@ -178,11 +201,19 @@ class Call:
     def _add(self, result: Result, provider: Answerer) -> None:
         self.result = result
         if not result.usage.total_tokens:
+            if result.succeeded:  # it cost something, and nobody says what
+                self.cost = None
             return
         self.usage = result.usage if self.usage is _NOTHING else self.usage + result.usage
         if self.cost is not None:  # each attempt is priced by itself: tiers are by request
             cost = self.desk.prices.cost(result.usage, provider.name, result.model or self.asked_model)
             self.cost = None if cost is None else self.cost + cost
+
+    def _waste(self, result: Result, provider: Answerer) -> None:
+        if result.usage.total_tokens:
+            model = result.model or self.asked_model
+            charge = Charge(usage=result.usage, provider_name=provider.name, model=model, answered=False)
+            self.wasted = (*self.wasted, charge)
 
     def answered(self, outcome: WorkItemResult) -> Answered:
         """Return what became of it; the vendor's own failed result where the last attempt had one."""
@@ -201,6 +232,7 @@ class Call:
             provider_name=self.provider.name,
             model=result.model or self.asked_model,
             cost=self.cost,
+            wasted=self.wasted,
         )
 
 

@@ -33,7 +33,7 @@ class Models:
     def find(self, name: str) -> ModelWithAliases:
         """Return a model by its id or an alias. Raises `ConfigurationError` for an unknown one, with the nearest."""
         by_name = {alias: known for known in self._known for alias in known.aliases}
-        by_name |= {_any(known).model_id: known for known in self._known}
+        by_name |= {known.model.model_id: known for known in self._known}
         if name in by_name:
             return by_name[name]
         near = difflib.get_close_matches(name, by_name, n=3, cutoff=0.6)
@@ -43,7 +43,7 @@ class Models:
 
 def described(found: ModelWithAliases) -> Model:
     """Return what the commands need to know of a model."""
-    model = _any(found)
+    model = found.model
     vendor = vendor_of(model)
     return Model(name=model.model_id, provider_name=vendor.name, priced_as=vendor.model, aliases=tuple(found.aliases))
 
@@ -61,8 +61,3 @@ def vendor_of(model: Any) -> Vendor:
                 return Vendor(name=vendor, model=name)
     plugin = module.partition(".")[0].removeprefix("llm_").replace("_", "-")
     return Vendor(name=plugin, model=model.model_id.removeprefix(f"{plugin}/"))
-
-
-def _any(found: ModelWithAliases) -> Any:
-    """Return the model, or the asynchronous one where there is no other."""
-    return found.model or found.async_model

@@ -100,8 +100,7 @@ class LlmSession(Session):
             raise ConfigurationError("--via batch sends no model options and no tools; leave them out, or ask live")
         key = None
         if not self._workbench.settings.emulated:
-            found = self._models.find(model.name)
-            key = self._key(found.model or found.async_model)
+            key = self._key(self._models.find(model.name).model)
         return self._workbench.provider(model.provider_name, model.priced_as, api_key=key)
 
     def _templated(self, wish: Wish, template: llm.Template) -> Wish:

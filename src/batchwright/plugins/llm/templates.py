@@ -43,7 +43,7 @@ def prompt_of(template: llm.Template, params: Mapping[str, str], around: str | N
         return around
     values = _values(template, params)
     text = _converted(template.prompt, values, around or ROW)
-    names = set(template.extract_vars(DollarTemplate(template.prompt)))
+    names = _names(template.prompt)
     if _INPUT in names or names - values.keys():
         return text
     return f"{text}\n{around or ROW}"
@@ -53,15 +53,23 @@ def system_of(template: llm.Template, params: Mapping[str, str]) -> str | None:
     """Return a saved template's system prompt. Raises `ConfigurationError` where it would differ from row to row."""
     if not template.system:
         return None
-    try:
-        return template.interpolate(template.system, dict(_values(template, params)))
-    except template.MissingVariables as exc:
+    values = _values(template, params)
+    missing = sorted(_names(template.system) - values.keys())
+    if missing:
         raise ConfigurationError(
-            f"the system prompt of the template {template.name} is the same for all rows and has no columns: {exc}; "
-            "say what they are with -p NAME VALUE"
-        ) from exc
+            f"the system prompt of the template {template.name} is the same for all rows and has no columns: "
+            f"say what {', '.join(missing)} is with -p NAME VALUE"
+        )
+    try:
+        return DollarTemplate(template.system).substitute(values)
     except ValueError as exc:
         raise ConfigurationError(f"the system prompt of the template {template.name}: {exc}") from exc
+
+
+def _names(text: str) -> set[str]:
+    """Return the names after a dollar; the tool's own list leaves out those in braces."""
+    found = DollarTemplate.pattern.finditer(text)
+    return {name for one in found if (name := one["named"] or one["braced"])}
 
 
 def _values(template: llm.Template, params: Mapping[str, str]) -> dict[str, Any]:
