@@ -70,7 +70,7 @@ def estimate_documents(workbench: Workbench, choice: Choice) -> list[Estimate]:
 def _estimate(
     workbench: Workbench, provider_name: str, model: str, task: str, records: Sequence[JobRecord]
 ) -> Estimate:
-    from batchwright.cli.live_run import AT_ONCE  # noqa: PLC0415  (asyncio and the live engine, for a number)
+    from batchwright.cli.live.run import AT_ONCE  # noqa: PLC0415  (asyncio and the live engine, for a number)
 
     runs, _ = workbench.ledger.load()
     workload = Workload(

@@ -130,9 +130,7 @@ class Workbench:
         from batchwright.tracking.runs import RunStore  # noqa: PLC0415
 
         data = self.settings.tracking_file.parent
-        return RowsTask(
-            RunStore(data / "batch.db"), outputs=data / "batch_runs", now=self.clock.now
-        )
+        return RowsTask(RunStore(data / "batch.db"), outputs=data / "batch_runs", now=self.clock.now)
 
     def provider(self, name: str, model: str | None = None, *, api_key: str | None = None) -> "Provider":
         """Return a provider; only its own SDK is imported. Raises `LLMProviderConfigurationError` without a key."""

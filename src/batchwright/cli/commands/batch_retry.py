@@ -63,7 +63,7 @@ def command(
     engine = workbench.engine()
     task = engine.task_of(parents[0].task)
     if live:
-        from batchwright.cli.live_retry import retry_live  # noqa: PLC0415  (the live engine is slow to import)
+        from batchwright.cli.live.retry import retry_live  # noqa: PLC0415  (the live engine is slow to import)
 
         return retry_live(workbench, parents, task, wish, yes=yes)
     waiting = left_behind(workbench)

@@ -9,10 +9,10 @@ import pydantic_core
 from batchwright.cli.creating import NO_KEY, Choice, plan
 from batchwright.cli.estimating import budget_options, may_start
 from batchwright.cli.exits import ExitCode
-from batchwright.cli.live_estimate import allowance_for, estimate_run
-from batchwright.cli.live_progress import LiveProgress
-from batchwright.cli.live_run import AT_ONCE, LiveRun, LiveWish
-from batchwright.cli.live_telling import summarise
+from batchwright.cli.live.estimate import allowance_for, estimate_run
+from batchwright.cli.live.progress import LiveProgress
+from batchwright.cli.live.run import AT_ONCE, LiveRun, LiveWish
+from batchwright.cli.live.telling import summarise
 from batchwright.cli.options import GuideCommand, ManyValued
 from batchwright.cli.output import data, talk, warning
 from batchwright.cli.subjects import where

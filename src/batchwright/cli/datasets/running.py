@@ -14,7 +14,7 @@ from batchwright.cli.datasets.measuring import Measure
 from batchwright.cli.datasets.options import Given
 from batchwright.cli.datasets.planning import RowPlan
 from batchwright.cli.datasets.spending import RowSpending
-from batchwright.cli.live_progress import LiveProgress
+from batchwright.cli.live.progress import LiveProgress
 from batchwright.cli.output import talk
 from batchwright.errors import BatchwrightError
 from batchwright.live.engine.answering import LiveEngine, ProviderChange

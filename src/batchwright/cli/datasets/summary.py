@@ -6,7 +6,7 @@ from pathlib import Path
 from batchwright.cli.datasets.planning import RowPlan
 from batchwright.cli.datasets.running import Course
 from batchwright.cli.exits import ExitCode, Terminated
-from batchwright.cli.live_progress import clock_face, price
+from batchwright.cli.live.progress import clock_face, price
 from batchwright.cli.money import tokens
 from batchwright.cli.output import shown_path, talk
 from batchwright.live.rows.run import Origin

@@ -13,7 +13,7 @@ from batchwright.cli.datasets.base import Backend, Session
 from batchwright.cli.datasets.commands.list import run_as_json
 from batchwright.cli.datasets.group import command_over, database_option
 from batchwright.cli.datasets.places import run_named, store_of
-from batchwright.cli.live_progress import clock_face
+from batchwright.cli.live.progress import clock_face
 from batchwright.cli.money import UNKNOWN, amount_as_json, dollars, tokens, usage_as_json
 from batchwright.cli.options import ListingCommand
 from batchwright.cli.output import data, json_document

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from batchwright.cli.creating import Choice, rehearse
-from batchwright.cli.live_run import LiveWish
+from batchwright.cli.live.run import LiveWish
 from batchwright.cli.workbench import Workbench
 from batchwright.pricing.budget import Allowance, Budget
 from batchwright.pricing.estimate import Estimate, Workload, estimated

@@ -10,11 +10,11 @@ from batchwright.batch.retries import Left
 from batchwright.batch.retrying import RetryWish, Wanted, wanted
 from batchwright.cli.creating import settled_items
 from batchwright.cli.exits import ExitCode
-from batchwright.cli.live_estimate import estimate_requests
-from batchwright.cli.live_progress import LiveProgress
-from batchwright.cli.live_run import LiveRun, LiveWish
-from batchwright.cli.live_spending import estimated_input
-from batchwright.cli.live_telling import summarise
+from batchwright.cli.live.estimate import estimate_requests
+from batchwright.cli.live.progress import LiveProgress
+from batchwright.cli.live.run import LiveRun, LiveWish
+from batchwright.cli.live.spending import estimated_input
+from batchwright.cli.live.telling import summarise
 from batchwright.cli.money import dollars
 from batchwright.cli.output import data, talk
 from batchwright.cli.workbench import Workbench

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from batchwright.cli.live_progress import LiveProgress, clock_face, price, told
+from batchwright.cli.live.progress import LiveProgress, clock_face, price, told
 from batchwright.cli.progress import HEARTBEAT
 from batchwright.live.engine.tally import Progress
 from batchwright.usage import Usage

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from batchwright.cli.exits import ExitCode, Terminated
-from batchwright.cli.live_lines import DocumentLines
-from batchwright.cli.live_progress import LiveProgress, clock_face, price
+from batchwright.cli.live.lines import DocumentLines
+from batchwright.cli.live.progress import LiveProgress, clock_face, price
 from batchwright.cli.money import tokens
 from batchwright.cli.output import data, talk, warning
 from batchwright.errors import BatchwrightError

@@ -1,6 +1,6 @@
 import pytest
 
-from batchwright.cli.live_lines import DocumentLines
+from batchwright.cli.live.lines import DocumentLines
 
 A, B, C = ("g", "a"), ("g", "b"), ("g", "c")
 

@@ -7,9 +7,9 @@ from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 
 from batchwright.batch.settling import settle_answered
-from batchwright.cli.live_progress import LiveProgress
-from batchwright.cli.live_spending import SpendingNote
-from batchwright.cli.live_telling import Found, Teller
+from batchwright.cli.live.progress import LiveProgress
+from batchwright.cli.live.spending import SpendingNote
+from batchwright.cli.live.telling import Found, Teller
 from batchwright.cli.output import talk
 from batchwright.cli.workbench import Workbench
 from batchwright.errors import BatchwrightError
