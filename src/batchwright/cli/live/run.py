@@ -77,7 +77,9 @@ class LiveRun:
         arrived is saved, and `Found` says so.
         """
         teller = Teller(task=self.task, progress=self.progress)
-        account = SpendingNote(self.workbench, self.task)
+        account = SpendingNote(
+            self.workbench, run=self.workbench.job_ids().replace("job-", "run-"), task=self.task.name
+        )
         found = Found()
         try:
             asyncio.run(self._ask(documents, teller, account, found, total))
@@ -115,8 +117,7 @@ class LiveRun:
             with _stopped_by_signals(run, found, self.progress):
                 async with engine, aclosing(run.answer(documents)) as events:
                     async for event in events:
-                        _count(event, tally, found)
-                        account.add(event)
+                        _count(event, tally, found, account)
                         teller.tell(event)
         finally:
             ticking.cancel()
@@ -150,7 +151,7 @@ class LiveRun:
         )
 
 
-def _count(event: Event, tally: Tally, found: Found) -> None:
+def _count(event: Event, tally: Tally, found: Found, account: SpendingNote) -> None:
     match event:
         case LeftOut():
             found.left_out.append(event)
@@ -161,6 +162,7 @@ def _count(event: Event, tally: Tally, found: Found) -> None:
             found.unanswered += len(event.unanswered)
             tally.total = (tally.total or 0) + len(event.again)
             tally.add(answered.usage, answered.cost, succeeded=not event.unanswered)
+            account.add(answered, items=len(event.question.batch.item_ids))
 
 
 @contextmanager

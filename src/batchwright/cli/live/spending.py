@@ -3,11 +3,10 @@
 from batchwright.cli.output import warning
 from batchwright.cli.workbench import Workbench
 from batchwright.errors import TrackingError
-from batchwright.live.documents.run import Event, Outcome
+from batchwright.live.engine.asking import Answered
 from batchwright.pricing.estimate import tokens_in
 from batchwright.pricing.spending import Bill, Spending
 from batchwright.request import Request, TextPart
-from batchwright.tasks.base import Task
 
 
 def estimated_input(request: Request) -> int:
@@ -17,36 +16,42 @@ def estimated_input(request: Request) -> int:
 
 
 class SpendingNote:
-    """Adds up one run; each note takes the place of the one before."""
+    """Adds up one run, attempt by attempt; each note in the ledger takes the place of the one before.
 
-    def __init__(self, workbench: Workbench, task: Task) -> None:
+    `run` is our id of it, `part` tells this process's share apart where several work on one run, one after another.
+    """
+
+    def __init__(self, workbench: Workbench, *, run: str, task: str, part: str = "") -> None:
         self._workbench = workbench
+        self._run = run
+        self._part = part
         self._task = task
         self._bill = Bill(batch=False, overrides=workbench.prices)
-        self._run = workbench.job_ids().replace("job-", "run-")
         self._began = workbench.clock.monotonic()
         self._items = 0
         self._estimated = 0
 
-    def add(self, event: Event) -> None:
-        """Add what an answer used."""
-        if isinstance(event, Outcome):
-            answered = event.answered
-            self._items += len(event.question.batch.item_ids)
-            self._estimated += estimated_input(answered.ask.request)
+    def add(self, answered: Answered, *, items: int) -> None:
+        """Add what a request about so many items used. Every attempt is a request to the vendor, and to its prices."""
+        charges = answered.charges
+        for charge in charges:
             self._bill.add(
-                answered.usage,
-                provider_name=answered.provider_name,
-                model=answered.model,
+                charge.usage,
+                provider_name=charge.provider_name,
+                model=charge.model,
                 day=self._workbench.clock.now().date(),
-                answered=answered.result.succeeded,
+                answered=charge.answered,
             )
+        if charges:
+            self._items += items * len(charges)
+            self._estimated += estimated_input(answered.ask.request) * len(charges)
 
     def keep(self) -> None:
         """Write the note; trouble with the ledger is a warning, for the answers are what counts."""
         spending = Spending(
             run=self._run,
-            task=self._task.name,
+            part=self._part,
+            task=self._task,
             lines=self._bill.lines,
             items=self._items,
             estimated_tokens=self._estimated,

@@ -213,6 +213,35 @@ def test_a_failed_result_that_waiting_mends_is_asked_again_and_everything_it_use
     assert (answered.usage, answered.cost) == (USED + USED, PRICE * 2)
 
 
+def test_every_attempt_that_used_something_is_on_the_bill_by_itself() -> None:
+    half = Usage(input_tokens=500_000)
+    provider = Scripted({"r0": [failed("r0", FailureKind.SERVER, half), LLMServerError("down")]})
+    (answered,) = run_virtual(everything(engine(provider), asks(1)))
+
+    wasted, paid = answered.charges
+    assert (wasted.usage, wasted.answered) == (half, False)
+    assert (paid.usage, paid.answered) == (USED, True)
+    assert wasted.usage + paid.usage == answered.usage
+    assert {(charge.provider_name, charge.model) for charge in answered.charges} == {("openai", "gpt-4o")}
+
+
+def test_what_another_provider_wasted_is_on_its_own_bill() -> None:
+    first = Scripted({"r0": [failed("r0", FailureKind.ACCOUNT, USED)]}, name="first", model="m")
+    (answered,) = run_virtual(everything(engine(first, Scripted()), asks(1)))
+
+    assert [(charge.provider_name, charge.answered) for charge in answered.charges] == [
+        ("first", False),
+        ("openai", True),
+    ]
+
+
+def test_what_never_ran_is_on_no_bill() -> None:
+    provider = Scripted({"r0": [failed("r0", FailureKind.INVALID_REQUEST)]})
+    (answered,) = run_virtual(everything(engine(provider), asks(1)))
+
+    assert answered.charges == ()
+
+
 @pytest.mark.parametrize("error", [LLMServerError("down"), LLMConnectionError("cut")])
 def test_an_error_that_waiting_mends_is_asked_again_as_the_settings_say(error: LLMProviderError) -> None:
     provider = Scripted({"r0": [error] * 5})
