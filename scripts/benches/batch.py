@@ -3,8 +3,8 @@
 A table of about 300 characters a row goes through jobs of 50,000 requests at a server on this machine that answers at
 once, with a four-field schema. Both sides do the same and run one after the other, each in a process of its own:
 `batch_bare.py` streams with csv, orjson, msgspec and pydantic and remembers nothing; `batch_ours.py` does what
-`batchwright batch --via batch` does, with ids, limits, digests, durable files and every answer in the database. What
-they write is compared cell by cell.
+`batchwright batch --via batch --no-dedupe` does, with ids, limits, digests, durable files and every answer in the
+database. What they write is compared cell by cell.
 
 The bars: at most 2.5 times the bare script's CPU on the whole way; a peak under 120 MB at any size, and at the larger
 size within 20 % of the smaller. CPU is user and system time of the process, without starting Python and importing.
@@ -192,9 +192,9 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="a few thousand rows, to see that it runs")
     parser.add_argument("--rows", nargs="+", type=int, help="tables of these sizes instead")
-    parser.add_argument("--no-dedupe", action="store_true", help="do not look for equal prompts")
+    parser.add_argument("--dedupe", action="store_true", help="ours looks for equal prompts too, as a run does")
     options = parser.parse_args()
-    more = ["--no-dedupe"] if options.no_dedupe else []
+    more = ["--dedupe"] if options.dedupe else []
     print(
         f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; ours {more or ''}"
     )

@@ -16,7 +16,7 @@ from batchwright.config import EMULATOR_VARIABLE, Environment, Settings
 from batchwright.run import Run
 from batchwright.sources.datasets.survey import survey
 from batchwright.sources.row_prompts import PromptSpec
-from batchwright.tasks.rows import BATCH, COLUMNS, DEDUPE, DIGEST, PROVIDER, VIA, RowsTask
+from batchwright.tasks.rows import BATCH, COLUMNS, DEDUPE, DIGEST, VIA, RowsTask
 
 RUN_ID = "bench"
 
@@ -25,9 +25,9 @@ def begin(workbench: Workbench, source: Path, output: Path, *, dedupe: bool) -> 
     """Count and digest the input and remember the run."""
     spec = PromptSpec(inputs=(str(source),), template=TEMPLATE, system=SYSTEM, schema=SCHEMA)
     with spec.open() as prompts:
-        seen = survey(prompts.dataset)
+        seen = survey(prompts.dataset, prompt=prompts.prompt)
         digest = prompts.digest()
-    config = spec.config() | {VIA: BATCH, DIGEST: digest, PROVIDER: "openai", COLUMNS: list(seen.columns)}
+    config = spec.config() | {VIA: BATCH, DIGEST: digest, COLUMNS: list(seen.columns)}
     task = workbench.rows_task()
     run = task.store.create(
         Run(
@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--url", required=True)
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--no-dedupe", action="store_true")
+    parser.add_argument("--dedupe", action="store_true")
     options = parser.parse_args()
     os.chdir(options.folder)
     workbench = Workbench.over(Settings.over(Environment({EMULATOR_VARIABLE: options.url}), {}))
@@ -58,7 +58,7 @@ def main() -> int:
     engine = workbench.engine()
     marks = Marks()
     with marks.part("write"):
-        task, run = begin(workbench, options.source, options.folder / "ours.csv", dedupe=not options.no_dedupe)
+        task, run = begin(workbench, options.source, options.folder / "ours.csv", dedupe=options.dedupe)
         folders = workbench.folders
         assembly = Assembly(
             task=task,

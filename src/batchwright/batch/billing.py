@@ -1,7 +1,8 @@
 """What a job's answers cost: added up while they are downloaded, noted in the ledger before the record says so."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from batchwright.job import JobRecord
 from batchwright.pricing.ledger import Ledger
@@ -33,12 +34,17 @@ class JobBill:
     ended_at: datetime
     _bill: Bill = field(init=False)
     _names: dict[str | None, str] = field(init=False, default_factory=dict)
+    _day: date = field(init=False)
 
     def __post_init__(self) -> None:
+        self._day = self.ended_at.astimezone(UTC).date()
         self._bill = Bill(batch=True, overrides=self.billing.prices)
 
-    def add(self, result: Result) -> None:
-        """Add one answer. One that failed may have used tokens too; one that never ran has not."""
+    def add(self, result: Result) -> Decimal | None:
+        """Add one answer and return its dollars. One that failed may have used tokens too; one that never ran has not.
+
+        None where the price is unknown, or there is none.
+        """
         answered = result.model
         name = self._names.get(answered)
         if name is None:
@@ -48,11 +54,11 @@ class JobBill:
                 provider_name=self.record.provider_name,
                 overrides=self.billing.prices,
             )
-        self._bill.add(
+        return self._bill.add(
             result.usage,
             provider_name=self.record.provider_name,
             model=name,
-            day=self.ended_at.astimezone(UTC).date(),
+            day=self._day,
             answered=result.succeeded,
         )
 

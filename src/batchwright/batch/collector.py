@@ -6,6 +6,7 @@ The record changes last: a run that is killed on the way downloads and merges ag
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import groupby
 
 from batchwright.batch import lifecycle
@@ -120,10 +121,10 @@ class Collector:
         results: Iterator[Result],
         task: Task,
         progress: _Progress,
-        on_answer: Callable[[Result], object],
+        price: Callable[[Result], Decimal | None],
     ) -> Tally:
         """Download the answers, then merge them document by document into the reports."""
-        index = download(record, results, self.folders, on_answer=on_answer)
+        index = download(record, results, self.folders, on_answer=price)
         if index.empty:
             self._require_answers(record)
         progress.newer = newer_rows(self.store.load(), record, task)
@@ -140,7 +141,7 @@ class Collector:
         results: Iterator[Result],
         task: Task,
         progress: _Progress,
-        on_answer: Callable[[Result], object],
+        price: Callable[[Result], Decimal | None],
     ) -> Tally:
         """Hand the answers to the task's own store as they arrive."""
         assert isinstance(task, StreamingTask)
@@ -150,7 +151,7 @@ class Collector:
             progress.batches.extend(replace(batch, unanswered=tuple(batch.item_ids)) for batch in record.batches)
             return Tally()
         final = not self._may_still_come(record)
-        streamed = stream_answers(record, results, task, may_be_empty=final, on_answer=on_answer)
+        streamed = stream_answers(record, results, task, may_be_empty=final, price=price)
         if streamed.empty:
             self._require_answers(record)
         progress.batches.extend(streamed.batches)

@@ -7,6 +7,7 @@ changes nothing.
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import accumulate
 
 from batchwright.batch.answers import absent_result, tally_of
@@ -34,14 +35,14 @@ def stream_answers(
     task: StreamingTask,
     *,
     may_be_empty: bool,
-    on_answer: Callable[[Result], object],
+    price: Callable[[Result], Decimal | None],
 ) -> Streamed:
-    """Hand every answer to the task's store; the first for an id counts, and is handed to `on_answer`.
+    """Hand every answer to the task's store; the first for an id counts. `price` is asked once about each of those.
 
     What a request without an answer is told is how the job ended; unless nothing at all came and `may_be_empty` is
     false, for then the answers may still come. Raises what `results` raises: answers that came before that are kept.
     """
-    items = _Items(record.batches)
+    item_at = _items(record.batches)
     seen = bytearray(record.request_count)
     counts = dict.fromkeys(ResultStatus, 0)
     unanswered: set[int] = set()
@@ -57,17 +58,16 @@ def stream_answers(
             else:
                 seen[position] = 1
                 counts[result.status] += 1
-                on_answer(result)
-                item = items.at(position)
-                if not sink.put(item, result):
+                item = item_at(position)
+                if not sink.put(item, result, price(result)):
                     unanswered.add(item)
         empty = not unknown and 1 not in seen
         if not empty or may_be_empty:
             absent = absent_result(record.state)
             for position in _zeros(seen):
                 counts[absent.status] += 1
-                item = items.at(position)
-                if not sink.put(item, absent):
+                item = item_at(position)
+                if not sink.put(item, absent, None):
                     unanswered.add(item)
     if unanswered:  # some may have been answered by a later job
         unanswered.difference_update(task.answered(_document(record)))
@@ -87,16 +87,17 @@ def _document(record: JobRecord) -> Document:
     return Document(group=batch.group, name=batch.document, item_ids=batch.item_ids)
 
 
-class _Items:
-    """Which item the n-th request of a job is about."""
+def _items(batches: Sequence[BatchRef]) -> Callable[[int], int]:
+    """Return what tells which item the n-th request of a job is about."""
+    if len(batches) == 1:
+        return batches[0].item_ids.__getitem__
+    firsts = [0, *accumulate(len(batch.item_ids) for batch in batches)][:-1]
 
-    def __init__(self, batches: Sequence[BatchRef]) -> None:
-        self._batches = batches
-        self._firsts = [0, *accumulate(len(batch.item_ids) for batch in batches)][:-1]
+    def item_at(position: int) -> int:
+        number = bisect_right(firsts, position) - 1
+        return batches[number].item_ids[position - firsts[number]]
 
-    def at(self, position: int) -> int:
-        number = bisect_right(self._firsts, position) - 1 if len(self._firsts) > 1 else 0
-        return self._batches[number].item_ids[position - self._firsts[number]]
+    return item_at
 
 
 def _zeros(seen: bytearray) -> Iterator[int]:

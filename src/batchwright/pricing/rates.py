@@ -79,28 +79,31 @@ class PriceSheet:
     def units(self, usage: Usage) -> int | None:
         """Return the price of one request as a whole number of this sheet's smallest unit: `cost` for adding up."""
         band = self._base
+        read, wrote = usage.input_tokens, usage.output_tokens
         for longer in self._longer:
-            if usage.input_tokens > longer.above:
+            if read > longer.above:
                 band = longer
-        fresh = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
-        if fresh < 0:
-            return None
-        total = 0
-        for tokens, rate in (
-            (fresh, band.input),
-            (usage.output_tokens, band.output),
-            (usage.cached_tokens, band.cached),
-            (usage.cache_write_tokens, band.cache_write),
-        ):
-            if tokens:
-                if rate is None:
-                    return None
-                total += tokens * rate
-        return total
+        cached, cache_write = usage.cached_tokens, usage.cache_write_tokens
+        if (cached or cache_write) or band.input is None or band.output is None:
+            return _units_of_all((read - cached - cache_write, wrote, cached, cache_write), band)
+        return read * band.input + wrote * band.output  # nearly every request
 
     def dollars(self, units: int) -> Decimal:
         """Return what a number of this sheet's units is worth, exactly."""
         return _EXACT.scaleb(Decimal(units), self._exponent)
+
+
+def _units_of_all(counts: Sequence[int], band: _Band) -> int | None:
+    """Price fresh, written, cached and cache-writing tokens; None where the first is no count or a price is missing."""
+    if counts[0] < 0:
+        return None
+    total = 0
+    for tokens, rate in zip(counts, (band.input, band.output, band.cached, band.cache_write), strict=True):
+        if tokens:
+            if rate is None:
+                return None
+            total += tokens * rate
+    return total
 
 
 def by_length(rates: Mapping[str, Mapping[int, Decimal]]) -> tuple[tuple[int, TokenRates], ...]:

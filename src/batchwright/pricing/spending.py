@@ -104,8 +104,8 @@ class Bill:
         self._overrides = overrides
         self._pages: dict[tuple[str, str, date], _Page] = {}
 
-    def add(self, usage: Usage, *, provider_name: str, model: str, day: date, answered: bool = True) -> None:
-        """Add one request that ran on `day` (UTC).
+    def add(self, usage: Usage, *, provider_name: str, model: str, day: date, answered: bool = True) -> Decimal | None:
+        """Add one request that ran on `day` (UTC), and return its dollars; None where it has no known price.
 
         An answer without any usage was paid for and cannot be priced; a request without either never ran.
         """
@@ -114,10 +114,12 @@ class Bill:
         if page is None:
             page = self._pages[key] = self._page(provider_name, model, day)
         if usage.input_tokens or usage.output_tokens:
-            page.add(usage)
-        elif answered:
+            paid = page.add(usage)
+            return None if paid is None or page.sheet is None else page.sheet.dollars(paid)
+        if answered:
             page.requests += 1
             page.unpriced += 1
+        return None
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -163,7 +165,8 @@ class _Page:
     live: int = 0
     """What those would have cost live, in the smallest unit of `live_sheet`."""
 
-    def add(self, usage: Usage) -> None:
+    def add(self, usage: Usage) -> int | None:
+        """Add a request and return its price in units of `sheet`."""
         output = usage.output_tokens
         self.requests += 1
         self.input += usage.input_tokens
@@ -175,12 +178,13 @@ class _Page:
         paid = None if self.sheet is None else self.sheet.units(usage)
         if paid is None:
             self.unpriced += 1
-            return
+            return None
         self.paid += paid
         live = None if self.live_sheet is None else self.live_sheet.units(usage)
         if live is not None:
             self.live += live
             self.comparable += paid
+        return paid
 
     def line(self, *, day: date, provider_name: str, model: str, batch: bool) -> Line:
         return Line(

@@ -13,7 +13,7 @@ Json = Mapping[str, Any]
 """A JSON object as it came."""
 
 _NOTHING: Json = {}
-_MOST = 2**53
+MOST = 2**53
 """The largest whole number that every reader of JSON agrees on."""
 _YEARS = range(1970, 3000)
 
@@ -48,7 +48,7 @@ def as_count(value: object) -> int:
         count = int(value)
     except (ValueError, OverflowError):
         return 0
-    return count if 0 <= count <= _MOST else 0
+    return count if 0 <= count <= MOST else 0
 
 
 def as_time(value: object) -> datetime | None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -71,8 +72,11 @@ class Task(ABC):
 class AnswerSink(Protocol):
     """Takes answers one by one, in any order."""
 
-    def put(self, item: int, result: Result) -> bool:
-        """Keep what came back for an item and return whether that answers it; an answer it has already stays."""
+    def put(self, item: int, result: Result, cost: Decimal | None, /) -> bool:
+        """Keep what came back for an item and return whether that answers it; no failure takes an answer's place.
+
+        `cost` is in dollars, None where that is unknown.
+        """
         ...
 
 
@@ -85,7 +89,10 @@ class StreamingTask(Task):
 
     @abstractmethod
     def texts(self, document: Document, besides: Collection[int] = ()) -> Iterator[tuple[int, str]]:
-        """Yield each item's id and text, in order, but for `besides`. Raises `InputError`."""
+        """Yield each item's id and text, in order, but for `besides` and for what gets another item's answer.
+
+        Raises `InputError`.
+        """
 
     @abstractmethod
     def pattern(self, document: Document) -> Request | None:
@@ -93,7 +100,7 @@ class StreamingTask(Task):
 
     @abstractmethod
     def requests(self, document: Document, besides: Collection[int] = ()) -> Iterator[tuple[int, Request]]:
-        """Yield each item's id and request, in order, but for `besides`; the requests' own ids mean nothing.
+        """Yield the same with each item's request in the text's place; the requests' own ids mean nothing.
 
         For documents without a pattern. Raises `InputError`.
         """

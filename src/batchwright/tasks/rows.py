@@ -4,39 +4,39 @@ A run is found by its id, which is the group of its batches; what it asks is in 
 on whatever day and in whatever terminal, makes the same prompts and the same output of it.
 """
 
+import hashlib
 import itertools
+import operator
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic_core
 
 from batchwright.checker import AnswerChecker
 from batchwright.errors import AnswerError, ChangedInputError, TrackingError
 from batchwright.job import BatchRef
-from batchwright.pricing.overrides import PriceTable
-from batchwright.pricing.prices import billed_as, sheet_of
-from batchwright.pricing.rates import PriceSheet
 from batchwright.reports.base import ReportSpec, Row
 from batchwright.reports.datasets.base import Format, Outcome, Shape
 from batchwright.reports.datasets.writing import Existing, open_report
-from batchwright.request import Request
-from batchwright.result import Result
-from batchwright.run import RowAnswer, RowSet, Run, RunStatus
+from batchwright.request import Request, TextPart
+from batchwright.result import Result, ResultStatus
+from batchwright.run import RowSet, Run, RunStatus
 from batchwright.sources.datasets.survey import survey
 from batchwright.sources.row_prompts import PromptSpec, RowPrompts
 from batchwright.sources.schemas import field_names
 from batchwright.tasks.base import AnswerSink, Document, Handled, StreamingTask
+from batchwright.tracking.prompt_index import PromptIndex
 from batchwright.tracking.runs import AnswerWriter, RunStore
 
 VIA = "via"
 """In a run's config: `batch` for one that goes through a provider's Batch API."""
 BATCH = "batch"
-PROVIDER = "provider"
 DIGEST = "digest"
 """In a run's config: of its input and its prompts, when it began."""
 FORMAT = "format"
@@ -45,6 +45,17 @@ DEDUPE = "dedupe"
 """In a run's config: false where every row is to be sent, also one with the prompt of another."""
 COLUMNS = "columns"
 """In a run's config: the input's columns, as they were when it began."""
+
+FOLDER = "folder"
+"""In a run's config: where its command was given, which its paths are relative to."""
+
+Asked = TypeVar("Asked")
+Stamp = tuple[int, int, int]
+
+_COPIES_AT_ONCE = 1000
+_DIGEST_BYTES = 16
+_OPENING, _CLOSING = frozenset("{["), frozenset("}]")
+_cells_of = operator.itemgetter(0)
 
 WAITING = "not answered yet"
 """What stands in a row's error column until its answer comes."""
@@ -63,15 +74,13 @@ class RowsTask(StreamingTask):
         store: RunStore,
         *,
         outputs: Path,
-        prices: PriceTable | None = None,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self.store = store
         self._outputs = outputs
-        self._prices = prices
         self._now = now or (lambda: datetime.now(UTC))
         self._lock = threading.Lock()
-        self._digests: dict[str, str] = {}
+        self._digests: dict[str, tuple[Sequence[Stamp], str]] = {}
         self._touched: set[str] = set()
 
     def documents(self) -> Sequence[Document]:
@@ -95,7 +104,7 @@ class RowsTask(StreamingTask):
 
     def build_request(self, batch: BatchRef, custom_id: str) -> Request:
         """Return the request about one row. Raises `InputError`, `ChangedInputError` for a row that is not there."""
-        with self._opened(batch.group) as prompts:
+        with self._opened(self.store.get(batch.group)) as prompts:
             row = next(itertools.islice(prompts.rows(), batch.item_ids[0], None), None)
             if row is None:
                 raise ChangedInputError(f"{batch.document} has no row {batch.item_ids[0]} any more")
@@ -104,10 +113,11 @@ class RowsTask(StreamingTask):
     def handle_result(self, batch: BatchRef, result: Result) -> Handled:
         """Turn one answer into the cells `row` and `response`; what cannot be used is warned about."""
         run = self.store.get(batch.group)
-        answer = _Judge(run, self._prices).judge(batch.item_ids[0], result)
-        if answer.error is not None:
-            return Handled(warnings=(f"{batch.document} row {answer.row}: {answer.error}",))
-        return Handled(rows=({"row": str(answer.row), "response": answer.response or ""},))
+        row = batch.item_ids[0]
+        response, error = _Judge(run).judge(result)
+        if error is not None:
+            return Handled(warnings=(f"{batch.document} row {row}: {error}",))
+        return Handled(rows=({"row": str(row), "response": response or ""},))
 
     def identify(self, document: Document) -> Mapping[int, Row]:
         """Return nothing: rows are told by their place, and the digest says when those moved."""
@@ -120,22 +130,57 @@ class RowsTask(StreamingTask):
         return self._output_of(self.store.get(group))
 
     def texts(self, document: Document, besides: Collection[int] = ()) -> Iterator[tuple[int, str]]:
-        """Yield each row's number and prompt, but for `besides`."""
-        with self._opened(document.group) as prompts:
-            numbered = enumerate(prompts.texts())
-            yield from (pair for pair in numbered if pair[0] not in besides) if besides else numbered
+        """Yield each row's number and prompt, but for `besides` and for rows that get another's answer.
+
+        Raises `ChangedInputError` where the input is not what it was when the run began.
+        """
+        run = self.store.get(document.group)
+        with self._opened(run) as prompts:
+            self._require(run, prompts)
+            numbered = self._open_rows(run, prompts.texts(), besides)
+            yield from self._firsts(run, numbered, _digest_of_text) if run.config.get(DEDUPE, True) else numbered
 
     def pattern(self, document: Document) -> Request | None:
         """Return a request as all of the run's are; None where rows bring images or documents of their own."""
-        with self._opened(document.group) as prompts:
+        with self._opened(self.store.get(document.group)) as prompts:
             return None if prompts.attachments is not None else prompts.pattern()
 
     def requests(self, document: Document, besides: Collection[int] = ()) -> Iterator[tuple[int, Request]]:
-        """Yield each row's number and request, but for `besides`."""
-        with self._opened(document.group) as prompts:
-            for number, row in enumerate(prompts.rows()):
-                if number not in besides:
-                    yield number, prompts.request(row, "row")
+        """Yield the same rows with their requests; each is made when its turn comes."""
+        run = self.store.get(document.group)
+        with self._opened(run) as prompts:
+            self._require(run, prompts)
+            made = (prompts.request(row, "row") for row in prompts.rows())
+            numbered = self._open_rows(run, made, besides)
+            yield from self._firsts(run, numbered, _digest_of_request) if run.config.get(DEDUPE, True) else numbered
+
+    def _open_rows(self, run: Run, rows: Iterable[Asked], besides: Collection[int]) -> Iterator[tuple[int, Asked]]:
+        """Yield the numbered rows but for `besides` and for copies of those, which get their answers."""
+        covered = RowSet(row for row, first in self.store.copies(run) if first in besides)
+        numbered = enumerate(rows)
+        if not besides and not covered:
+            return numbered
+        return (pair for pair in numbered if pair[0] not in besides and pair[0] not in covered)
+
+    def _firsts(
+        self, run: Run, numbered: Iterator[tuple[int, Asked]], digest: Callable[[Asked], bytes]
+    ) -> Iterator[tuple[int, Asked]]:
+        """Yield the first row of each prompt, and remember the others as its copies.
+
+        They are remembered before the last row is yielded, so before any of the jobs that these rows make is.
+        """
+        copies: list[tuple[int, int]] = []
+        with PromptIndex() as index:
+            for row, asked in numbered:
+                first = index.first(digest(asked), row)
+                if first == row:
+                    yield row, asked
+                    continue
+                copies.append((row, first))
+                if len(copies) == _COPIES_AT_ONCE:
+                    self.store.add_copies(run, copies)
+                    copies.clear()
+        self.store.add_copies(run, copies)
 
     def answered(self, document: Document) -> RowSet:
         """Return the rows that have an answer."""
@@ -147,8 +192,11 @@ class RowsTask(StreamingTask):
         run = self.store.get(batch.group)
         with self._lock:
             self._touched.add(run.run_id)
-        with self.store.writer(run) as writer:
-            yield _Sink(writer, _Judge(run, self._prices))
+        try:
+            with self.store.writer(run) as writer:
+                yield _Sink(writer, _Judge(run))
+        finally:
+            self.store.fill_copies(run)
 
     def publish(self) -> Sequence[Path]:
         """Write the output of every run that got answers here, or that is done and was not written yet."""
@@ -168,8 +216,8 @@ class RowsTask(StreamingTask):
         Raises `ChangedInputError` where the input is not what it was, `InputError` where the file cannot be written.
         """
         path = self._output_of(run)
-        with self._opened(run.run_id) as prompts:
-            prompts.require(run.config.get(DIGEST, ""))
+        with self._opened(run) as prompts:
+            self._require(run, prompts)
             fields = field_names(prompts.spec.output_schema)
             shape = Shape(
                 columns=tuple(run.config.get(COLUMNS) or survey(prompts.dataset).columns),
@@ -178,11 +226,9 @@ class RowsTask(StreamingTask):
             )
             kind = run.config.get(FORMAT)
             form = None if kind is None else Format(kind)
+            outcomes = self._outcomes(run, has_schema=prompts.spec.schema is not None)
             with open_report(path, shape, format=form, existing=Existing.REPLACE) as report:
-                for number, (row, outcome) in enumerate(
-                    zip(prompts.rows(), self._outcomes(run, has_schema=prompts.spec.schema is not None), strict=False)
-                ):
-                    report.write(number, row.cells, outcome)
+                report.write_all(zip(map(_cells_of, prompts.rows()), outcomes, strict=False))
                 report.finish()
         if run.done == run.total:
             self.store.update(run.run_id, status=RunStatus.COMPLETED, ended_at=self._now())
@@ -191,106 +237,119 @@ class RowsTask(StreamingTask):
     def _outcomes(self, run: Run, *, has_schema: bool) -> Iterator[Outcome]:
         """Yield what became of each row, in order, for ever: rows that nobody answered wait."""
         waiting, number = Outcome(error=WAITING), 0
-        for answer in self.store.answers(run):
-            yield from itertools.repeat(waiting, answer.row - number)
-            yield _outcome(answer, has_schema=has_schema)
-            number = answer.row + 1
+        for row, response, error in self.store.outcomes(run):
+            if row > number:
+                yield from itertools.repeat(waiting, row - number)
+            if error is not None or not has_schema:
+                yield Outcome(response, None, error)
+            else:
+                yield Outcome(response, _value_of(response, row))
+            number = row + 1
         yield from itertools.repeat(waiting)
 
     def _output_of(self, run: Run) -> Path:
         if run.output_file is not None:
-            return Path(run.output_file)
+            return Path(run.config.get(FOLDER, ""), run.output_file)
         return self._outputs / f"{run.run_id}.{run.config.get(FORMAT) or 'csv'}"
 
+    def _require(self, run: Run, prompts: RowPrompts) -> None:
+        """Raise `ChangedInputError` unless the input is what it was when the run began."""
+        if self._digest_of(run.run_id, prompts) != run.config.get(DIGEST):
+            prompts.require(run.config.get(DIGEST, ""))
+
     def _digest(self, run_id: str) -> str:
-        """Return the digest of a run's input, taken once: a job's answers are matched while nobody edits the file."""
+        with self._opened(self.store.get(run_id)) as prompts:
+            return self._digest_of(run_id, prompts)
+
+    def _digest_of(self, run_id: str, prompts: RowPrompts) -> str:
+        """Return the digest of a run's input; taken anew only when its files look touched."""
+        stamps = [_stamp(source.path) for source in prompts.dataset.sources]
         with self._lock:
-            if run_id not in self._digests:
-                with self._opened(run_id) as prompts:
-                    self._digests[run_id] = prompts.digest()
-            return self._digests[run_id]
+            known = self._digests.get(run_id)
+        if known is not None and known[0] == stamps:
+            return known[1]
+        digest = prompts.digest()
+        with self._lock:
+            self._digests[run_id] = stamps, digest
+        return digest
 
-    def _opened(self, run_id: str) -> RowPrompts:
-        return PromptSpec.from_config(self.store.get(run_id).config).open()
+    def _opened(self, run: Run) -> RowPrompts:
+        """Open a run's input; its paths are relative to where its command was given."""
+        spec, folder = PromptSpec.from_config(run.config), run.config.get(FOLDER, "")
+        file = spec.template_file
+        return replace(
+            spec,
+            inputs=tuple(str(Path(folder, name)) for name in spec.inputs),
+            template_file=None if file is None else str(Path(folder, file)),
+        ).open()
 
 
-@dataclass(frozen=True, slots=True)
 class _Sink:
     """Judges answers and hands them to the database."""
 
-    writer: AnswerWriter
-    judge: "_Judge"
+    def __init__(self, writer: AnswerWriter, judge: "_Judge") -> None:
+        self._keep = writer.keep
+        self._judge = judge.judge
 
-    def put(self, item: int, result: Result) -> bool:
-        answer = self.judge.judge(item, result)
-        self.writer.put(answer)
-        return answer.error is None
+    def put(self, item: int, result: Result, cost: Decimal | None, /) -> bool:
+        response, error = self._judge(result)
+        self._keep(item, response, error, model=result.model, usage=result.usage, cost=cost)
+        return error is None
 
 
 class _Judge:
     """Says what a result is to a row: an answer that fits the schema, or the reason why there is none."""
 
-    def __init__(self, run: Run, prices: PriceTable | None) -> None:
+    def __init__(self, run: Run) -> None:
         schema = PromptSpec.from_config(run.config).output_schema
         self._checker = None if schema is None else AnswerChecker(schema)
-        self._provider = str(run.config.get(PROVIDER, ""))
-        self._model = run.model
-        self._prices = prices
-        self._sheets: dict[str | None, PriceSheet | None] = {}
 
-    def judge(self, row: int, result: Result) -> RowAnswer:
-        """Return what is kept of a result."""
-        response, error = self._read(result)
-        usage = result.usage
-        paid = bool(usage.input_tokens or usage.output_tokens)
-        sheet = self._sheet(result.model) if paid else None
-        return RowAnswer(
-            row=row,
-            response=response,
-            error=error,
-            model=result.model,
-            usage=usage,
-            cost=None if sheet is None else sheet.cost(usage),
-        )
-
-    def _read(self, result: Result) -> tuple[str | None, str | None]:
+    def judge(self, result: Result) -> tuple[str | None, str | None]:
         """Return the answer's text as it is kept, and what is wrong with it."""
-        if not result.succeeded:
+        if result.status is not ResultStatus.SUCCEEDED:
             failure = result.failure
             return None, f"{failure.kind}: {failure.message}" if failure else str(result.status)
+        text = result.text or ""
         if self._checker is None:
-            return result.text or "", None
+            return text, None
         try:
             value = self._checker.read(result)
         except AnswerError as exc:
-            return result.text, f"malformed: {exc}"
+            return text, f"malformed: {exc}"
         # As the model wrote it where that is JSON already; what was fenced or mended is kept as what it means.
-        text = result.text or ""
-        return text if text[:1] in {"{", "["} and text[-1:] in {"}", "]"} else _json(value), None
-
-    def _sheet(self, answered: str | None) -> PriceSheet | None:
-        if answered not in self._sheets:
-            name = billed_as(answered, asked=self._model, provider_name=self._provider, overrides=self._prices)
-            self._sheets[answered] = sheet_of(
-                provider_name=self._provider, model=name, batch=True, overrides=self._prices
-            )
-        return self._sheets[answered]
+        return text if text[:1] in _OPENING and text[-1:] in _CLOSING else _json(value), None
 
 
 def _document(run: Run) -> Document:
     return Document(group=run.run_id, name=Path(run.input_file).name, item_ids=range(run.total or 0))
 
 
-def _outcome(answer: RowAnswer, *, has_schema: bool) -> Outcome:
-    if answer.error is not None:
-        return Outcome(text=answer.response, error=answer.error)
-    if not has_schema:
-        return Outcome(text=answer.response)
+def _value_of(response: str | None, row: int) -> Any:
     try:
-        return Outcome(text=answer.response, value=pydantic_core.from_json(answer.response or ""))
+        return pydantic_core.from_json(response or "")
     except ValueError as exc:
-        raise TrackingError(f"the answer to row {answer.row} in the run database is damaged: {exc}") from exc
+        raise TrackingError(f"the answer to row {row} in the run database is damaged: {exc}") from exc
 
 
 def _json(value: Any) -> str:
     return pydantic_core.to_json(value).decode()
+
+
+def _stamp(path: Path) -> Stamp:
+    """Return what changes when somebody writes to a file."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _digest_of_text(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+
+
+def _digest_of_request(request: Request) -> bytes:
+    total = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for message in request.messages:
+        for part in message.parts:
+            data = part.text.encode("utf-8", "surrogatepass") if isinstance(part, TextPart) else part.data
+            total.update(b"%s %d:" % (type(part).__name__.encode("ascii"), len(data)))
+            total.update(data)
+    return total.digest()

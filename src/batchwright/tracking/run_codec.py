@@ -48,6 +48,10 @@ CREATE TABLE batch_items (
     cost TEXT,
     seconds REAL
 );
+CREATE TABLE batch_copies (
+    key INTEGER PRIMARY KEY,
+    first INTEGER
+);
 CREATE VIEW batch_answers AS
     SELECT batch_runs.id AS run_id, batch_items.key & 1099511627775 AS row, batch_items.*
     FROM batch_items JOIN batch_runs ON batch_runs.number = batch_items.key >> 40;
@@ -68,6 +72,17 @@ PUT_ANSWER: Final = (
     f"INSERT INTO batch_items ({ITEM_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608  (our own column names)
     f"ON CONFLICT (key) DO UPDATE SET {_CHANGED} WHERE excluded.failed = 0 OR batch_items.failed = 1"
 )
+
+FILL_COPIES: Final = """
+INSERT INTO batch_items (key, failed, response, error, model, input_tokens, output_tokens)
+SELECT batch_copies.key, found.failed, found.response, found.error, found.model, 0, 0
+FROM batch_copies
+    JOIN batch_items AS found ON found.key = batch_copies.first
+    LEFT JOIN batch_items AS own ON own.key = batch_copies.key
+WHERE batch_copies.key >= ? AND batch_copies.key < ? AND (own.key IS NULL OR own.failed = 1)
+ON CONFLICT (key) DO UPDATE SET
+    failed = excluded.failed, response = excluded.response, error = excluded.error, model = excluded.model
+"""
 
 
 def keys_of(number: int) -> tuple[int, int]:

@@ -1,9 +1,9 @@
 """Dataset runs and the answers to their rows, in one SQLite database that several processes share.
 
-Two tables: `batch_runs`, a line for each run with the columns of the guide and some of ours behind them, and
-`batch_items`, a line for each answered row. An item's key is the run's number and the row's in one integer: SQLite
-finds and orders those without a second index, at two thirds of the price of writing a pair (measured). The view
-`batch_answers` shows both again, for a person with a SQL prompt.
+Three tables: `batch_runs`, a line for each run with the columns of the guide and some of ours behind them;
+`batch_items`, a line for each answered row; `batch_copies`, the rows whose prompt is another's. An item's key is the
+run's number and the row's in one integer: SQLite finds and orders those without a second index, at two thirds of the
+price of writing a pair (measured). The view `batch_answers` shows both again, for a person with a SQL prompt.
 
 Write-ahead logging lets others read while a run writes. Answers are committed together, at most `FLUSH_SECONDS` after
 they came; a process that is killed loses no more than that, a power cut nothing that was committed before it.
@@ -12,7 +12,7 @@ they came; a process that is killed loses no more than that, a power cut nothing
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +22,7 @@ from batchwright.errors import InputError, TrackingError
 from batchwright.run import RowAnswer, RowSet, Run
 from batchwright.tracking.durable import make_folder
 from batchwright.tracking.run_codec import (
+    FILL_COPIES,
     ITEM_COLUMNS,
     PUT_ANSWER,
     RUN_COLUMNS,
@@ -112,6 +113,15 @@ class RunStore:
                 ),
             )
 
+    def outcomes(self, run: Run) -> Iterator[tuple[int, str | None, str | None]]:
+        """Yield each row that something came back for, in order, with its response and its error: all of an output."""
+        low, high = keys_of(run.number)
+        with self._reader() as db:
+            yield from db.execute(
+                "SELECT key - ?, response, error FROM batch_items WHERE key >= ? AND key < ? ORDER BY key",
+                [low, low, high],
+            )
+
     def answer(self, run: Run, row: int) -> RowAnswer | None:
         """Return what came back for one row, or None where nothing has."""
         with self._used("read") as db:
@@ -127,6 +137,34 @@ class RunStore:
         with self._reader() as db:
             found = db.execute("SELECT key FROM batch_items WHERE key >= ? AND key < ? AND failed = 0", [low, high])
             return RowSet(key - low for (key,) in found)
+
+    def add_copies(self, run: Run, pairs: Iterable[tuple[int, int]]) -> None:
+        """Remember rows that are not asked about themselves, each with the row whose answer is also theirs."""
+        low, _ = keys_of(run.number)
+        with self._used("write") as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO batch_copies (key, first) VALUES (?, ?)",
+                ((low + row, low + first) for row, first in pairs),
+            )
+
+    def copies(self, run: Run) -> Iterator[tuple[int, int]]:
+        """Yield those pairs in the order of the rows."""
+        low, high = keys_of(run.number)
+        with self._reader() as db:
+            yield from db.execute(
+                "SELECT key - ?, first - ? FROM batch_copies WHERE key >= ? AND key < ? ORDER BY key",
+                [low, low, low, high],
+            )
+
+    def fill_copies(self, run: Run) -> None:
+        """Give the copies among a run's rows what came back for the rows they are of; it was paid once and is so noted.
+
+        A copy that has an answer keeps it.
+        """
+        with self._used("write") as db:
+            filled = db.execute(FILL_COPIES, keys_of(run.number)).rowcount
+        if filled > 0:
+            self._recount(run)
 
     def forget_failures(self, run: Run) -> int:
         """Remove the rows of a run that failed, so that they are asked again; return how many there were."""
@@ -230,24 +268,46 @@ class AnswerWriter:
 
     def put(self, answer: RowAnswer) -> None:
         """Keep an answer; a later one for the same row takes its place. Raises `TrackingError`."""
-        usage = answer.usage
+        self.keep(
+            answer.row,
+            answer.response,
+            answer.error,
+            model=answer.model,
+            usage=answer.usage,
+            cost=answer.cost,
+            seconds=answer.seconds,
+        )
+
+    def keep(
+        self,
+        row: int,
+        response: str | None,
+        error: str | None,
+        *,
+        model: str | None,
+        usage: Usage,
+        cost: Decimal | None,
+        seconds: float | None = None,
+    ) -> None:
+        """Keep what `put` would of an answer in these words, without the price of making one of millions."""
         if not self._rows:
             self._since = time.monotonic()
-        self._failed += answer.failed
+        failed = error is not None
+        self._failed += failed
         self._rows.append(
             (
-                self._base + answer.row,
-                int(answer.failed),
-                answer.response,
-                answer.error,
-                answer.model,
+                self._base + row,
+                int(failed),
+                response,
+                error,
+                model,
                 usage.input_tokens,
                 usage.output_tokens,
                 usage.cached_tokens or None,
                 usage.cache_write_tokens or None,
                 usage.reasoning_tokens or None,
-                None if answer.cost is None else str(answer.cost),
-                answer.seconds,
+                None if cost is None else str(cost),
+                seconds,
             )
         )
         if len(self._rows) >= FLUSH_ANSWERS:

@@ -7,13 +7,13 @@ import pytest
 from batchwright.batch.assembler import Assembly
 from batchwright.batch.planner import JobsPer
 from batchwright.batch.row_runs import write_row_jobs
-from batchwright.errors import InputError, LLMConnectionError
+from batchwright.errors import ChangedInputError, InputError, LLMConnectionError
 from batchwright.job import JobState, JobStatus, status_of
 from batchwright.providers.base import Limits
 from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
 from batchwright.run import Run, RunStatus
 from batchwright.sources.row_prompts import PromptSpec
-from batchwright.tasks.rows import BATCH, COLUMNS, DIGEST, PROVIDER, VIA, WAITING, RowsTask
+from batchwright.tasks.rows import BATCH, COLUMNS, DEDUPE, DIGEST, VIA, WAITING, RowsTask
 from batchwright.testing import START
 from batchwright.tracking.runs import RunStore
 from batchwright.usage import Usage
@@ -37,13 +37,13 @@ class Rows:
         self.task = RowsTask(self.runs, outputs=folder / "data" / "batch_runs", now=house.clock.now)
         house.engine = replace(house.engine, task_of=lambda _name: self.task)
 
-    def begin(self, texts=("good", "bad", "late"), **more):
+    def begin(self, texts=("good", "bad", "late"), *, dedupe=True, **more):
         lines = ["id,text", *(f"{number},{text}" for number, text in enumerate(texts))]
         self.source.write_text("\n".join(lines) + "\n", encoding="utf-8")
         spec = PromptSpec(inputs=(str(self.source),), template="Mood of {text}", **more)
         with spec.open() as prompts:
             digest = prompts.digest()
-        config = spec.config() | {VIA: BATCH, DIGEST: digest, PROVIDER: "openai", COLUMNS: ["id", "text"]}
+        config = spec.config() | {VIA: BATCH, DIGEST: digest, COLUMNS: ["id", "text"], DEDUPE: dedupe}
         return self.runs.create(
             Run(
                 run_id="reviews",
@@ -55,6 +55,13 @@ class Rows:
                 config=config,
             )
         )
+
+    def took_up(self, template, **more):
+        """As if the run had begun with this template over the input as it is now."""
+        spec = PromptSpec(inputs=(str(self.source),), template=template, **more)
+        with spec.open() as prompts:
+            config = {**self.runs.get("reviews").config, **spec.config(), DIGEST: prompts.digest()}
+        self.runs.update("reviews", config=config)
 
     def plan(self):
         house = self.house
@@ -115,7 +122,7 @@ def test_a_run_fills_as_many_jobs_as_the_limits_ask_for(rows):
 
 
 def test_a_job_never_holds_more_bytes_than_it_may(rows):
-    rows.begin(tuple("x" * 40 for _ in range(6)))
+    rows.begin(tuple(f"{number}" * 40 for number in range(6)))
     rows.house.provider.limits = Limits(max_requests=100, max_bytes=250)
     jobs = rows.plan()
     sizes = [rows.house.folders.requests_path(job.job_id).stat().st_size for job in jobs]
@@ -218,7 +225,6 @@ def test_answers_do_not_land_on_rows_that_changed(rows):
     rows.begin()
     rows.send()
     rows.source.write_text("id,text\n0,bad\n1,good\n2,late\n", encoding="utf-8")
-    rows.task._digests.clear()  # as in another process
     (look,) = rows.house.look()
     assert status_of(look.record) is JobStatus.FAILED
     assert "changed since it was sent" in look.record.error_message
@@ -236,6 +242,7 @@ def test_an_expired_job_says_so_in_its_rows(rows):
 
 
 def test_what_an_answer_cost_is_kept_with_it(rows):
+    rows.house.provider.name = "openai"  # whose prices are known
     rows.begin(("good",))
     usage = Usage(input_tokens=1_000_000, output_tokens=0)
     rows.house.provider.results = lambda job: iter(
@@ -257,11 +264,74 @@ def test_what_an_answer_cost_is_kept_with_it(rows):
     assert answer.usage == usage
     assert answer.cost == Decimal("0.375")
     assert record.usage == usage
+    assert record.cost == answer.cost
+
+
+def test_equal_prompts_are_sent_once_and_the_answer_goes_to_all_their_rows(rows):
+    rows.house.provider.name = "openai"
+    rows.begin(("good", "bad", "good", "good", "late"))
+    (job,) = rows.send()
+    assert rows.prompts() == ["Mood of good", "Mood of bad", "Mood of late"]
+    assert job.record.batches[0].item_ids == (0, 1, 4)
+    assert rows.plan() == []
+    rows.house.look()
+    assert [row["response"] for row in rows.output] == [
+        f"MOOD OF {text}" for text in ("GOOD", "BAD", "GOOD", "GOOD", "LATE")
+    ]
+    run = rows.runs.get("reviews")
+    assert (run.status, run.completed, run.failed) == (RunStatus.COMPLETED, 5, 0)
+    assert rows.plan() == []
+    (record,) = rows.house.store.load()
+    assert rows.runs.spent(run)[0] == record.usage
+    assert status_of(record) is JobStatus.COMPLETED
+
+
+def test_rows_are_all_sent_where_a_person_wants_it(rows):
+    rows.begin(("good", "good"), dedupe=False)
+    rows.send()
+    assert rows.prompts() == ["Mood of good", "Mood of good"]
+
+
+def test_copies_of_a_row_that_failed_fail_with_it_and_are_answered_with_it(rows):
+    rows.begin(("good", "bad", "good"))
+    rows.house.provider.results = failing(rows.house.provider, {0})
+    rows.send()
+    rows.house.look()
+    assert [row["error"] for row in rows.output] == [
+        "server: The server had an error.",
+        "",
+        "server: The server had an error.",
+    ]
+    (again,) = rows.plan()
+    assert again.batches[0].item_ids == range(1)
+    del rows.house.provider.results
+    list(rows.house.engine.submit_all([again]))
+    rows.house.look()
+    assert [row["response"] for row in rows.output] == ["MOOD OF GOOD", "MOOD OF BAD", "MOOD OF GOOD"]
+    assert {status_of(record) for record in rows.house.store.load()} == {JobStatus.COMPLETED}
+
+
+def test_equal_prompts_with_other_files_are_asked_each(rows):
+    for name, end in (("a", b"1"), ("b", b"2"), ("c", b"1")):
+        (rows.folder / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + end)
+    rows.begin(("a.png", "b.png", "c.png"), attachment_column="text")
+    rows.source.write_text("id,text\n0,a.png\n0,b.png\n0,c.png\n", encoding="utf-8")
+    rows.took_up("Mood of {id}", attachment_column="text")
+    (job,) = rows.plan()
+    assert [item for batch in job.batches for item in batch.item_ids] == [0, 1]
+
+
+def test_nothing_is_planned_over_an_input_that_changed_since_the_run_began(rows):
+    rows.begin()
+    rows.source.write_text("id,text\n0,bad\n1,good\n2,late\n", encoding="utf-8")
+    with pytest.raises(ChangedInputError, match=r"reviews\.csv changed since the run began"):
+        rows.plan()
 
 
 def test_rows_with_files_of_their_own_are_encoded_one_by_one(rows):
     (rows.folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n1234")
-    rows.begin(("a.png", "a.png"), attachment_column="text")
+    (rows.folder / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n5678")
+    rows.begin(("a.png", "b.png"), attachment_column="text")
     (job,) = rows.plan()
     assert job.request_count == 2
     assert [list(batch.item_ids) for batch in job.batches] == [[0, 1]]

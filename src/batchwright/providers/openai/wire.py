@@ -19,7 +19,7 @@ from batchwright.providers.jsonl import malformed
 from batchwright.providers.openai.schema import response_schema
 from batchwright.providers.parts import Reply, check_model, check_request, data_url, only_text, to_result
 from batchwright.providers.rates import count_in, rates_or_none
-from batchwright.providers.reading import Json, as_count, as_list, as_object, as_text, as_time, as_word
+from batchwright.providers.reading import MOST, Json, as_count, as_list, as_object, as_text, as_time, as_word
 from batchwright.request import ImagePart, Message, Params, Part, Request, Role, TextPart
 from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
 from batchwright.usage import Usage
@@ -43,6 +43,9 @@ _TAKES_TEMPERATURE = re.compile(r"(?:ft:)?(?:gpt-3\.5|gpt-4|chatgpt-4)")
 """Reasoning models (o1 on, gpt-5 on) refuse any but the default temperature."""
 _O_SERIES = re.compile(r"(?:ft:)?o\d")
 _FIRST_GPT5 = re.compile(r"(?:ft:)?gpt-5(?:-|$)")
+
+_OK = 200
+_ALL_TEXT = {str}
 
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
 _SECONDS_OF_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -238,6 +241,50 @@ def _job_error(errors: list[Json]) -> str | None:
 
 def decode_line(line: Json) -> Result:
     """Return one line of an output or error file as a result."""
+    found = _plain_answer(line)
+    return _read_line(line) if found is None else found
+
+
+def _plain_answer(line: Json) -> Result | None:
+    """Return the answer in a line of the usual form: a chat completion that is whole. None for any other.
+
+    Nothing but speed: `_read_line` reads the same of it, at twice the price, and there are millions of them.
+    """
+    try:
+        custom_id, response = line["custom_id"], line["response"]
+        body = response["body"]
+        (choice,) = body["choices"]
+        message, usage = choice["message"], body["usage"]
+        text, refusal = message["content"], message.get("refusal")
+        read, wrote = usage["prompt_tokens"], usage["completion_tokens"]
+        model, request_id = body["model"], response["request_id"]
+        usual = (
+            response["status_code"] == _OK
+            and choice["finish_reason"] == "stop"
+            and not (refusal or body.get("error"))
+            and {type(custom_id), type(text), type(model), type(request_id)} == _ALL_TEXT
+            and type(read) is type(wrote) is int
+            and 0 <= read <= MOST
+            and 0 <= wrote <= MOST
+            and "output" not in body
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    if not (usual and custom_id and model and request_id):
+        return None
+    reads, writes = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    return Result(
+        custom_id=custom_id,
+        status=ResultStatus.SUCCEEDED,
+        text=text,
+        finish_reason=FinishReason.STOP,
+        usage=_chat_usage(usage) if reads or writes else Usage(input_tokens=read, output_tokens=wrote),
+        model=model,
+        request_id=request_id,
+    )
+
+
+def _read_line(line: Json) -> Result:
     custom_id = as_text(line.get("custom_id"))
     response = as_object(line.get("response"))
     if not response:
@@ -315,7 +362,6 @@ def _chat_reply(body: Json, request_id: str | None) -> Reply:
     choice = as_object(next(iter(as_list(body.get("choices"))), None))
     message = as_object(choice.get("message"))
     usage = as_object(body.get("usage"))
-    read = as_object(usage.get("prompt_tokens_details"))
     word = as_text(choice.get("finish_reason"))
     content, refusal = message.get("content"), as_text(message.get("refusal"))
     if content is None and word == "length":  # all of it went into thinking
@@ -325,15 +371,20 @@ def _chat_reply(body: Json, request_id: str | None) -> Reply:
         finish_reason=FinishReason.BLOCKED if refusal else _FINISH.get(word or "", FinishReason.OTHER),
         stop_word="refusal" if refusal else word,
         refusal=refusal,
-        usage=Usage(
-            input_tokens=as_count(usage.get("prompt_tokens")),
-            output_tokens=as_count(usage.get("completion_tokens")),
-            cached_tokens=as_count(read.get("cached_tokens")),
-            cache_write_tokens=as_count(read.get("cache_write_tokens")),
-            reasoning_tokens=as_count(as_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
-        ),
+        usage=_chat_usage(usage),
         model=as_text(body.get("model")),
         request_id=request_id or as_text(body.get("id")),
+    )
+
+
+def _chat_usage(usage: Json) -> Usage:
+    read = as_object(usage.get("prompt_tokens_details"))
+    return Usage(
+        input_tokens=as_count(usage.get("prompt_tokens")),
+        output_tokens=as_count(usage.get("completion_tokens")),
+        cached_tokens=as_count(read.get("cached_tokens")),
+        cache_write_tokens=as_count(read.get("cache_write_tokens")),
+        reasoning_tokens=as_count(as_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
     )
 
 
