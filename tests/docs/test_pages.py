@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,8 +29,9 @@ from batchwright.workspace import copy_to
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
 UPDATE = os.environ.get("BATCHWRIGHT_UPDATE_DOCS") == "1"
+WARM_COMMANDS = Path(__file__).with_name("warm_commands.py")
 READERS = 3
-pytestmark = pytest.mark.timeout(900)  # the first page that is asked for waits until all are read
+pytestmark = pytest.mark.timeout(900)  # a page may wait until others are read
 AT_ONCE = {"validating_s": 0, "in_progress_s": 0, "finalizing_s": 0, "cancelling_s": 0}
 """Jobs that are done when somebody first looks: pages wait for nothing."""
 
@@ -68,8 +70,9 @@ class Ran:
 class Reader:
     """Somebody who follows a page to the letter, in a sample workspace, with an emulator for the providers."""
 
-    def __init__(self, folder: Path, closing: contextlib.ExitStack, transcript) -> None:
+    def __init__(self, folder: Path, closing: contextlib.ExitStack, transcript, command: Path) -> None:
         self._folder = folder
+        self._command = command
         self._closing = closing
         self._transcript = transcript
         self._interpreter: Any = None
@@ -94,6 +97,7 @@ class Reader:
         sleep = programs / "sleep"
         sleep.write_text(_SLEEP_PROGRAM)
         sleep.chmod(0o755)
+        (programs / "batchwright").symlink_to(self._command)
         self._state = home / "state"
         self._interpreter = None
         self._environment = {
@@ -281,10 +285,10 @@ def steps_of(workflow: str) -> list[str]:
     return [textwrap.dedent(many) or one for many, one in steps]
 
 
-def follow(page, folder: Path, transcript) -> None:
+def follow(page, folder: Path, transcript, command: Path) -> None:
     """Read a page from beginning to end; write what it should show into it where that was asked for."""
     with contextlib.ExitStack() as closing:
-        reader = Reader(folder, closing, transcript)
+        reader = Reader(folder, closing, transcript, command)
         for block in page.blocks:
             reader.follow(block)
     if reader.corrections:
@@ -295,13 +299,31 @@ def follow(page, folder: Path, transcript) -> None:
 
 
 @pytest.fixture(scope="session")
-def readings(pages, tmp_path_factory, new_transcript):
-    """All pages, each read by a reader of its own, several at a time: they mostly wait for programs they started."""
+def command():
+    """The program that stands for `batchwright` in a page's shell."""
     assert (PROGRAMS / "batchwright").exists(), "install the package first: the pages run its command"
+    with tempfile.TemporaryDirectory() as name:  # not pytest's folder: a socket's path has to be short
+        arguments = [sys.executable, "-P", str(WARM_COMMANDS), f"{name}/socket", f"{name}/batchwright"]
+        with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as server:
+            assert server.stdout is not None
+            assert server.stdout.readline() == b"listening\n"
+            yield Path(name) / "batchwright"
+            server.kill()
+
+
+@pytest.fixture(scope="session")
+def readings(request, pages, tmp_path_factory, new_transcript, command):
+    """The pages that are asked for, each read by a reader of its own, several at a time: they mostly wait."""
+    asked = {
+        item.callspec.params["page_name"]
+        for item in request.session.items
+        if getattr(item, "originalname", "") == test_a_page_does_what_it_says.__name__
+    }
     with ThreadPoolExecutor(READERS) as readers:
         yield {
-            name: readers.submit(follow, page, tmp_path_factory.mktemp("page"), new_transcript())
-            for name, page in pages.items()
+            name: readers.submit(follow, pages[name], tmp_path_factory.mktemp("page"), new_transcript(), command)
+            for name in pages
+            if name in asked
         }
 
 
