@@ -69,9 +69,24 @@ class _LazyGroup(click.Group):
         command: click.Command = import_module(f"batchwright.cli.commands.{cmd_name.replace('-', '_')}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        if word not in _COMMANDS and not word.startswith("-"):
+            ctx.fail(f"no command {word!r}; {_nearest(word)}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+
+def _nearest(word: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  (only for whoever mistyped)
+
+    near = get_close_matches(word, _COMMANDS)
+    return f"did you mean {' or '.join(near)}?" if near else "see: batchwright --help"
 
 
 @click.group(

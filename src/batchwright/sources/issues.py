@@ -133,7 +133,8 @@ def _header(path: Path, cells: Sequence[str]) -> dict[str, int]:
     if missing:
         needed = ", ".join(repr(column) for column in missing)
         there = ", ".join(repr(cell) for cell in cells)
-        raise InputError(f"the issue report has no column {needed}: {path}; its columns are {there}")
+        columns = "column" if len(missing) == 1 else "columns"
+        raise InputError(f"the issue report has no {columns} {needed}: {path}; its columns are {there}")
     return places
 
 
