@@ -13,7 +13,7 @@ from batchwright.run import Run, RunStatus
 from batchwright.sources.row_prompts import PromptSpec
 from batchwright.sources.schemas import read_schema
 from batchwright.sources.templates import compile_template
-from batchwright.tracking.run_claims import RunClaims
+from batchwright.tracking.run_claims import VIA_BATCH, RunClaims
 from batchwright.tracking.runs import RunStore
 
 _FOLDER = "folder"
@@ -67,7 +67,7 @@ def run_to_go_on(store: RunStore, claims: RunClaims, given: Given, *, program: s
         if found is None:
             raise InputError(f"there is no run of {', '.join(given.inputs)} to go on with; see: {program} list")
         run = claims.seen(found)
-    if run.status is RunStatus.RUNNING:
+    if run.status is RunStatus.RUNNING and run.config.get("via") != VIA_BATCH:
         raise InputError(f"the run {run.run_id} is being worked on at this moment; see: {program} status {run.run_id}")
     return run
 

@@ -2,25 +2,24 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
 from batchwright.checker import AnswerChecker
 from batchwright.cli.datasets.answers import Answers, FileAnswers, PrintedAnswers, printed_layout
 from batchwright.cli.datasets.base import Session
-from batchwright.cli.datasets.measuring import Measure
+from batchwright.cli.datasets.measuring import Measure, task_of
 from batchwright.cli.datasets.options import Given
 from batchwright.cli.datasets.planning import RowPlan
-from batchwright.cli.datasets.spending import RowSpending
 from batchwright.cli.live.progress import LiveProgress
+from batchwright.cli.live.spending import SpendingNote
+from batchwright.cli.live.watching import ended_by_signals, manners, watched
 from batchwright.cli.output import talk
 from batchwright.errors import BatchwrightError
 from batchwright.live.engine.answering import LiveEngine, ProviderChange
 from batchwright.live.engine.tally import Tally
 from batchwright.live.limits.limiter import RateLimiter
-from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig, RetryConfig
 from batchwright.live.rows.keys import Keys
 from batchwright.live.rows.run import Ending, Origin, RowDone, RowRun
 from batchwright.pricing.budget import Allowance
@@ -34,16 +33,8 @@ from batchwright.tracking.answer_cache import AnswerCache
 from batchwright.tracking.run_claims import RunClaims
 from batchwright.tracking.runs import RunStore
 
-_REFRESH: Final = 0.25
-"""Seconds between two looks of the bar at the clock."""
-_KEEP: Final = 10.0
-"""Seconds between two notes of what was spent: a killed run's spending is known up to these."""
 _TOLD_FAILURES: Final = 5
 """Rows that failed, at most, that a summary names."""
-
-_EMULATED_RETRY: Final = RetryConfig(initial_wait=0.05, max_wait=1.0)
-_EMULATED_RATE_LIMIT: Final = RateLimitConfig(cooldown_seconds=0.5, slow_start_items=0)
-"""The emulator is nobody's account: there is no reason to be gentle."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,7 +79,12 @@ class LiveRows:
             cache = stack.enter_context(AnswerCache(self.store.path)) if self.given.cache else None
             run = self._begin(run_id)
             course = Course(run=run)
-            account = RowSpending(self.session, self.plan, run, clock)
+            account = SpendingNote(
+                self.session.workbench,
+                run=run_id,
+                task=task_of(self.plan),
+                part="" if self.plan.resumed is None else clock.now().isoformat(),
+            )
             talk(f"Run {run_id}: {self._to_ask(run)}, {self.plan.model.name}")
             try:
                 with progress:
@@ -167,7 +163,7 @@ class LiveRows:
         answers: Answers,
         cache: AnswerCache | None,
         course: Course,
-        account: RowSpending,
+        account: SpendingNote,
         progress: LiveProgress,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -178,7 +174,8 @@ class LiveRows:
             answers.put(done)
             if done.origin is Origin.KEPT:
                 return
-            account.add(done)
+            if done.answered is not None:
+                account.add(done.answered, items=1)
             tally.add(done.answer.usage, done.answer.cost, succeeded=not done.answer.failed)
             if done.answer.failed:
                 course.failed += 1
@@ -200,13 +197,16 @@ class LiveRows:
             stop_on_error=self.given.stop_on_error,
             allowance=self.allowance,
         )
-        ticking = asyncio.create_task(_tick(tally, account, progress))
+
+        def stop(number: signal.Signals) -> None:
+            course.signalled = number
+            rows.stop("interrupted by Ctrl-C" if number is signal.SIGINT else "terminated")
+
         try:
-            with _stopped_by_signals(rows, course):
-                async with engine:
+            with ended_by_signals(stop, progress):
+                async with watched(tally, account, progress), engine:
                     course.ending = await rows.ask()
         finally:
-            ticking.cancel()
             course.seconds = loop.time() - tally.began
 
     def _keys(self) -> Keys:
@@ -223,56 +223,14 @@ class LiveRows:
 
     def _engine(self, answerer: Answerer, progress: LiveProgress) -> LiveEngine:
         workbench = self.session.workbench
-        emulated = workbench.settings.emulated
 
         def tell_change(change: ProviderChange) -> None:
             progress.warn(str(change.error))
 
         return LiveEngine(
             [answerer],
-            config=ProcessorConfig(
-                max_workers=self.plan.asking.concurrency,
-                retry=_EMULATED_RETRY if emulated else RetryConfig(),
-                rate_limit=_EMULATED_RATE_LIMIT if emulated else RateLimitConfig(),
-            ),
+            config=manners(self.plan.asking.concurrency, emulated=workbench.settings.emulated),
             limiter=RateLimiter(requests_per_minute=self.plan.rate),
             on_provider_change=tell_change,
             prices=workbench.prices,
         )
-
-
-async def _tick(tally: Tally, account: RowSpending, progress: LiveProgress) -> None:
-    loop = asyncio.get_running_loop()
-    kept = loop.time()
-    while True:
-        await asyncio.sleep(_REFRESH)
-        progress.show(tally.report(loop.time()))
-        if loop.time() - kept >= _KEEP:
-            kept = loop.time()
-            account.keep()
-
-
-@contextmanager
-def _stopped_by_signals(rows: RowRun, course: Course) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the run; what they did before, they do again the second time."""
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: signal.Signals) -> None:
-        course.signalled = number
-        restore()
-        talk("Stopping; what has arrived is being saved.")
-        rows.stop("interrupted by Ctrl-C" if number is signal.SIGINT else "terminated")
-
-    def restore() -> None:
-        for number, handler in before.items():
-            if loop.remove_signal_handler(number):
-                signal.signal(number, handler)
-
-    with suppress(ValueError, RuntimeError):  # signals are the main thread's
-        for number in before:
-            loop.add_signal_handler(number, stop, number)
-    try:
-        yield
-    finally:
-        restore()

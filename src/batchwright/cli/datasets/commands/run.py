@@ -16,7 +16,7 @@ from batchwright.cli.datasets.measuring import (
     print_rows_estimate,
     proceed,
 )
-from batchwright.cli.datasets.options import RUN_OPTIONS, Given
+from batchwright.cli.datasets.options import BATCH, RUN_OPTIONS, Given
 from batchwright.cli.datasets.places import store_of
 from batchwright.cli.datasets.planning import is_complete, plan_of, run_to_go_on, unfinished_run
 from batchwright.cli.datasets.running import LiveRows
@@ -86,6 +86,13 @@ def _run(session: Session, given: Given, store: RunStore) -> int:
                 allowance = allowance_within(estimate, given.max_cost, spent=spent, via=plan.via)
             if given.estimate_cost and not proceed(yes=given.yes):
                 return ExitCode.OK
+        if plan.via == BATCH:
+            from batchwright.cli.datasets.batching import BatchRows  # noqa: PLC0415  (the batch engine, where it is used)
+
+            by_jobs = BatchRows(
+                session=session, plan=plan, given=given, store=store, claims=claims, measured=measured, digest=digest
+            )
+            return by_jobs.ask(prompts)
         live = LiveRows(
             session=session,
             plan=plan,
