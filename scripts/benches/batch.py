@@ -195,9 +195,8 @@ def main() -> int:
     parser.add_argument("--dedupe", action="store_true", help="ours looks for equal prompts too, as a run does")
     options = parser.parse_args()
     more = ["--dedupe"] if options.dedupe else []
-    print(
-        f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; ours {more or ''}"
-    )
+    how = "looking for equal prompts" if options.dedupe else "with --no-dedupe"
+    print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; ours {how}")
     print(f"  {'rows':>9} {'part':8} {'side':5} {'rows/s':>9} {'µs CPU/row':>9} {'peak MB':>8}")
     demands: list[Demand] = []
     smaller = None

@@ -137,8 +137,7 @@ class RowsTask(StreamingTask):
         run = self.store.get(document.group)
         with self._opened(run) as prompts:
             self._require(run, prompts)
-            numbered = self._open_rows(run, prompts.texts(), besides)
-            yield from self._firsts(run, numbered, _digest_of_text) if run.config.get(DEDUPE, True) else numbered
+            yield from self._to_ask(run, prompts.texts(), besides, _digest_of_text)
 
     def pattern(self, document: Document) -> Request | None:
         """Return a request as all of the run's are; None where rows bring images or documents of their own."""
@@ -151,28 +150,26 @@ class RowsTask(StreamingTask):
         with self._opened(run) as prompts:
             self._require(run, prompts)
             made = (prompts.request(row, "row") for row in prompts.rows())
-            numbered = self._open_rows(run, made, besides)
-            yield from self._firsts(run, numbered, _digest_of_request) if run.config.get(DEDUPE, True) else numbered
+            yield from self._to_ask(run, made, besides, _digest_of_request)
 
-    def _open_rows(self, run: Run, rows: Iterable[Asked], besides: Collection[int]) -> Iterator[tuple[int, Asked]]:
-        """Yield the numbered rows but for `besides` and for copies of those, which get their answers."""
-        covered = RowSet(row for row, first in self.store.copies(run) if first in besides)
-        numbered = enumerate(rows)
-        if not besides and not covered:
-            return numbered
-        return (pair for pair in numbered if pair[0] not in besides and pair[0] not in covered)
-
-    def _firsts(
-        self, run: Run, numbered: Iterator[tuple[int, Asked]], digest: Callable[[Asked], bytes]
+    def _to_ask(
+        self, run: Run, rows: Iterable[Asked], besides: Collection[int], digest: Callable[[Asked], bytes]
     ) -> Iterator[tuple[int, Asked]]:
-        """Yield the first row of each prompt, and remember the others as its copies.
+        """Yield the numbered rows but for `besides`; of those with equal prompts only the first, if it is not there.
 
-        They are remembered before the last row is yielded, so before any of the jobs that these rows make is.
+        The others get its answer: they are remembered as its copies. Whoever was stopped before that was written down
+        finds the same copies again.
         """
+        if not run.config.get(DEDUPE, True):
+            numbered = enumerate(rows)
+            yield from (pair for pair in numbered if pair[0] not in besides) if besides else numbered
+            return
         copies: list[tuple[int, int]] = []
         with PromptIndex() as index:
-            for row, asked in numbered:
+            for row, asked in enumerate(rows):
                 first = index.first(digest(asked), row)
+                if row in besides:
+                    continue
                 if first == row:
                     yield row, asked
                     continue
@@ -180,7 +177,9 @@ class RowsTask(StreamingTask):
                 if len(copies) == _COPIES_AT_ONCE:
                     self.store.add_copies(run, copies)
                     copies.clear()
-        self.store.add_copies(run, copies)
+        if copies:
+            self.store.add_copies(run, copies)
+        self.store.fill_copies(run)  # some may be of rows that have their answer
 
     def answered(self, document: Document) -> RowSet:
         """Return the rows that have an answer."""

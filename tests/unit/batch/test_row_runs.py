@@ -1,4 +1,5 @@
 import csv
+import sqlite3
 from dataclasses import replace
 from decimal import Decimal
 
@@ -309,6 +310,25 @@ def test_copies_of_a_row_that_failed_fail_with_it_and_are_answered_with_it(rows)
     rows.house.look()
     assert [row["response"] for row in rows.output] == ["MOOD OF GOOD", "MOOD OF BAD", "MOOD OF GOOD"]
     assert {status_of(record) for record in rows.house.store.load()} == {JobStatus.COMPLETED}
+
+
+def test_a_copy_of_a_row_that_is_answered_or_waits_is_never_asked(rows):
+    rows.begin(("good", "bad", "good"))
+    rows.send()
+    forget_copies(rows)  # as a process that was killed while it planned
+    assert rows.plan() == []
+    rows.house.look()
+    assert rows.runs.get("reviews").completed == 3
+    with sqlite3.connect(rows.runs.path) as db:
+        db.execute("DELETE FROM batch_items WHERE key & 0xffff = 2")
+    forget_copies(rows)
+    assert rows.plan() == []
+    assert rows.runs.get("reviews").completed == 3
+
+
+def forget_copies(rows):
+    with sqlite3.connect(rows.runs.path) as db:
+        db.execute("DELETE FROM batch_copies")
 
 
 def test_equal_prompts_with_other_files_are_asked_each(rows):
