@@ -140,9 +140,12 @@ class JobAssembler:
         provider = self._assembly.provider
         framing = len(provider.wire.head) + len(provider.wire.tail)
         if size + framing > provider.limits.max_bytes:
+            what, remedy = f"batch {batch.index}", "use a smaller --batch-size"
+            if batch.per_item and len(batch.item_ids) == 1:
+                what, remedy = f"row {batch.item_ids[0]} (counted from 0)", "shorten it, or leave it out"
             raise InputError(
-                f"{batch.group}/{batch.document} batch {batch.index}: its request of {size:,} bytes is larger than "
-                f"{provider.name} takes ({provider.limits.max_bytes:,}); use a smaller --batch-size"
+                f"{batch.group}/{batch.document} {what}: its request of {size:,} bytes is larger than "
+                f"{provider.name} takes ({provider.limits.max_bytes:,}); {remedy}"
             )
 
     def _begin(self) -> _OpenJob:
@@ -181,7 +184,7 @@ class JobAssembler:
         for item, text in texts:
             piece = lead + pattern.encode(custom_id(tag, count), text)
             if count == most_requests or size + len(piece) > most_bytes:
-                self._check_size(replace(ref, index=item), len(piece) - len(lead))
+                self._check_size(replace(ref, item_ids=(item,)), len(piece) - len(lead))
                 held = item, text
                 break
             write(piece)

@@ -1,15 +1,17 @@
 """Ask again what a collected job left open: only the requests that have no usable answer."""
 
+import sys
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from batchwright.batch.answers import place_of
 from batchwright.batch.assembler import Assembly, JobAssembler
 from batchwright.batch.retries import MAX_RETRIES, Again, Left, judge, open_requests, retries_of
+from batchwright.batch.row_runs import write_items
 from batchwright.errors import InputError
 from batchwright.job import BatchRef, JobRecord
 from batchwright.result import Result
-from batchwright.tasks.base import Document, Task
+from batchwright.tasks.base import Document, Handled, Kept, StreamingTask, Task
 from batchwright.tasks.complaints import complaint_about
 from batchwright.tasks.planning import DocumentKey
 from batchwright.tracking.payloads import JobFolders
@@ -97,11 +99,42 @@ class Retrying:
 
         Raises `TrackingError` when the parent's results cannot be read.
         """
+        if isinstance(self.assembly.task, StreamingTask):
+            yield from self._streamed(self.assembly.task)
+            return
         again = wanted(self.parent, self.assembly.task, self.folders, self.wish, settled=self.settled)
         with JobAssembler(self.assembly) as assembler:
             for request in again:
                 yield from self._written(request, assembler)
             yield from assembler.finish()
+
+    def _streamed(self, task: StreamingTask) -> Iterator[JobRecord]:
+        """Write the requests of a task whose answers lie in its own store, in one pass over its input."""
+        items: set[int] = set()
+        complaints: dict[int, str] = {}
+        for batch in self.parent.batches:
+            for item, kept in _open_items(task, batch, self.settled):
+                request = Again(batch=replace(batch, item_ids=(item,)), position=0)
+                verdict = self._judged(request, kept)
+                if isinstance(verdict, Left):
+                    self.left.append(verdict)
+                    continue
+                items.add(item)
+                if self.wish.repair and kept is not None and kept.result.succeeded:
+                    complaints[item] = complaint_about(Handled(warnings=(kept.error or "",)))
+        if items:
+            first = self.parent.batches[0]
+            document = Document(group=first.group, name=first.document, item_ids=first.item_ids)
+            yield from write_items(task, document, self.assembly, besides=_AllBut(items), complaints=complaints)
+
+    def _judged(self, request: Again, kept: Kept | None) -> Again | Left:
+        return judge(
+            request,
+            None if kept is None else kept.result,
+            retry=retries_of(self.parent),
+            max_retries=self.wish.max_retries,
+            include_invalid=self.wish.include_invalid,
+        )
 
     def _written(self, request: Wanted | Left, assembler: JobAssembler) -> Iterator[JobRecord]:
         if isinstance(request, Left):
@@ -111,6 +144,35 @@ class Retrying:
             yield from assembler.add(request.batch, complaint=request.complaint)
         except InputError as error:
             self.left.append(Left(batch=request.batch, reason=str(error)))
+
+
+class _AllBut(Collection[int]):
+    """Every item there may be but a few."""
+
+    def __init__(self, items: Collection[int]) -> None:
+        self._items = items
+
+    def __contains__(self, item: object) -> bool:
+        return item not in self._items
+
+    def __iter__(self) -> Iterator[int]:
+        raise TypeError("there is no end to them")
+
+    def __len__(self) -> int:
+        return sys.maxsize
+
+
+def _open_items(
+    task: StreamingTask, batch: BatchRef, settled: Mapping[DocumentKey, Collection[int]]
+) -> Iterator[tuple[int, Kept | None]]:
+    """Yield the items of a batch that nobody answered and no live job will bring, with what is kept of each."""
+    done = settled.get((batch.group, batch.document), ())
+    left = {item for item in batch.unanswered or () if item not in done}
+    for kept in task.kept(batch):
+        if kept.item in left:
+            left.discard(kept.item)
+            yield kept.item, kept
+    yield from ((item, None) for item in sorted(left))
 
 
 def _complaint(task: Task, request: Again, result: Result | None) -> str | None:

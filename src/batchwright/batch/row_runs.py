@@ -1,12 +1,14 @@
 """From a dataset run to planned jobs: every row that has no answer and waits in no job, written into wire files."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from batchwright.batch.assembler import Assembly, JobAssembler
 from batchwright.job import JobRecord
 from batchwright.providers.prepared import prepare
 from batchwright.run import RowSet
 from batchwright.tasks.base import Document, StreamingTask
+from batchwright.tasks.complaints import with_complaint
 from batchwright.tasks.planning import is_live
 from batchwright.tasks.rows import RowsTask
 from batchwright.tracking.base import JobStore
@@ -21,16 +23,32 @@ def write_row_jobs(
     Left out are items that are answered or that a job of `records` will bring. Raises `InputError` for a row or an
     attachment that cannot be read, or a request that is larger than a job may be.
     """
-    left_out = _left_out(task, document, records)
+    yield from write_items(task, document, assembly, besides=settled_items(task, document, records))
+
+
+def write_items(
+    task: StreamingTask,
+    document: Document,
+    assembly: Assembly,
+    *,
+    besides: Collection[int],
+    complaints: Mapping[int, str] | None = None,
+) -> Iterator[JobRecord]:
+    """Write the wire files of all of a document's items but `besides`; as `write_row_jobs`.
+
+    `complaints` say what was wrong with the earlier answers to some of them, and go into their requests.
+    """
     ref = task.make_batch(document, 0, document.item_ids)
     request = task.pattern(document)
-    pattern = None if request is None else prepare(assembly.provider.wire, request)
+    pattern = None if request is None or complaints else prepare(assembly.provider.wire, request)
     with JobAssembler(assembly) as assembler:
         if pattern is not None:
-            yield from assembler.pour(ref, task.texts(document, left_out), pattern)
+            yield from assembler.pour(ref, task.texts(document, besides), pattern)
         else:
-            for item, one in task.requests(document, left_out):
-                yield from assembler.put(task.make_batch(document, 0, (item,)), one)
+            for item, one in task.requests(document, besides):
+                complaint = (complaints or {}).get(item)
+                asked = one if complaint is None else with_complaint(one, complaint)
+                yield from assembler.put(replace(ref, item_ids=(item,)), asked)
         yield from assembler.finish()
 
 
@@ -49,8 +67,8 @@ def plan_run(
     return jobs
 
 
-def _left_out(task: StreamingTask, document: Document, records: Sequence[JobRecord]) -> Collection[int]:
-    """Return the items not to ask about, in a byte each."""
+def settled_items(task: StreamingTask, document: Document, records: Iterable[JobRecord]) -> Collection[int]:
+    """Return the items not to ask about, answered or in a job of `records` that may bring them, in a byte each."""
     waiting = (
         item
         for record in records

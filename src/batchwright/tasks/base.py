@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from batchwright.job import BatchRef
 from batchwright.reports.base import ReportSpec, Row
 from batchwright.request import OutputSchema, Request
 from batchwright.result import Result
 
-__all__ = ["AnswerSink", "Document", "Handled", "ReportSpec", "Row", "StreamingTask", "Task"]
+__all__ = ["AnswerSink", "Document", "Handled", "Kept", "ReportSpec", "Row", "StreamingTask", "Task"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,15 @@ class AnswerSink(Protocol):
         ...
 
 
+class Kept(NamedTuple):
+    """What a task keeps of an answer to one of its items."""
+
+    item: int
+    result: Result
+    error: str | None
+    """Why it is no answer; None where it is."""
+
+
 class StreamingTask(Task):
     """A task of so many items, each one request, that neither they nor their answers are ever held together.
 
@@ -112,6 +121,11 @@ class StreamingTask(Task):
     @abstractmethod
     def answering(self, batch: BatchRef) -> AbstractContextManager[AnswerSink]:
         """Take answers to items of a batch; what was put is durable when the block ends, also by an error."""
+
+    def kept(self, batch: BatchRef) -> Iterator[Kept]:
+        """Yield what is kept about a batch's items, in their order; nothing about those that nothing came back for."""
+        del batch
+        return iter(())
 
     @abstractmethod
     def publish(self) -> Sequence[Path]:

@@ -25,12 +25,12 @@ from batchwright.reports.base import ReportSpec, Row
 from batchwright.reports.datasets.base import Format, Outcome, Shape
 from batchwright.reports.datasets.writing import Existing, open_report
 from batchwright.request import Request, TextPart
-from batchwright.result import Result, ResultStatus
-from batchwright.run import RowSet, Run, RunStatus
+from batchwright.result import Failure, FailureKind, Result, ResultStatus
+from batchwright.run import RowAnswer, RowSet, Run, RunStatus
 from batchwright.sources.datasets.survey import survey
 from batchwright.sources.row_prompts import PromptSpec, RowPrompts
 from batchwright.sources.schemas import field_names
-from batchwright.tasks.base import AnswerSink, Document, Handled, StreamingTask
+from batchwright.tasks.base import AnswerSink, Document, Handled, Kept, StreamingTask
 from batchwright.tracking.prompt_index import PromptIndex
 from batchwright.tracking.runs import AnswerWriter, RunStore
 
@@ -52,6 +52,12 @@ FOLDER = "folder"
 Asked = TypeVar("Asked")
 Stamp = tuple[int, int, int]
 
+_KINDS = {str(kind): kind for kind in FailureKind}
+_STATUSES = {
+    FailureKind.EXPIRED: ResultStatus.EXPIRED,
+    FailureKind.CANCELLED: ResultStatus.CANCELLED,
+    FailureKind.MISSING: ResultStatus.MISSING,
+}
 _COPIES_AT_ONCE = 1000
 _DIGEST_BYTES = 16
 _OPENING, _CLOSING = frozenset("{["), frozenset("}]")
@@ -197,6 +203,16 @@ class RowsTask(StreamingTask):
         finally:
             self.store.fill_copies(run)
 
+    def kept(self, batch: BatchRef) -> Iterator[Kept]:
+        """Yield what is in the database about a batch's rows."""
+        if not batch.item_ids:
+            return
+        run = self.store.get(batch.group)
+        wanted = batch.item_ids if isinstance(batch.item_ids, range) else frozenset(batch.item_ids)
+        for answer in self.store.answers(run, first=batch.item_ids[0], last=batch.item_ids[-1]):
+            if answer.row in wanted:
+                yield Kept(answer.row, _result_of(answer), answer.error)
+
     def publish(self) -> Sequence[Path]:
         """Write the output of every run that got answers here, or that is done and was not written yet."""
         with self._lock:
@@ -317,6 +333,23 @@ class _Judge:
             return text, f"malformed: {exc}"
         # As the model wrote it where that is JSON already; what was fenced or mended is kept as what it means.
         return text if text[:1] in _OPENING and text[-1:] in _CLOSING else _json(value), None
+
+
+def _result_of(answer: RowAnswer) -> Result:
+    """Return the result that an answer was made of, as far as it was kept."""
+    failure = None
+    if answer.error is not None and answer.response is None:
+        word, _, message = answer.error.partition(": ")
+        kind = _KINDS.get(word, FailureKind.SERVER)
+        failure = Failure(kind=kind, message=message or answer.error)
+    return Result(
+        custom_id=None,
+        status=ResultStatus.SUCCEEDED if failure is None else _STATUSES.get(failure.kind, ResultStatus.ERRORED),
+        text=answer.response,
+        failure=failure,
+        usage=answer.usage,
+        model=answer.model,
+    )
 
 
 def _document(run: Run) -> Document:

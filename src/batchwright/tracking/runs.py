@@ -100,10 +100,16 @@ class RunStore:
         """Ask the process that works on a run to stop; it looks every second or so."""
         self.update(run_id, stop_requested=True)
 
-    def answers(self, run: Run, *, failed: bool | None = None) -> Iterator[RowAnswer]:
-        """Yield the answers of a run in the order of its rows; only those that failed, or did not, if asked for."""
+    def answers(
+        self, run: Run, *, failed: bool | None = None, first: int = 0, last: int | None = None
+    ) -> Iterator[RowAnswer]:
+        """Yield the answers of a run in the order of its rows; only those that failed, or did not, if asked for.
+
+        Those of the rows from `first` to `last`, both included.
+        """
         condition = "" if failed is None else f" AND failed = {int(failed)}"
         low, high = keys_of(run.number)
+        low, high = low + first, high if last is None else low + last + 1
         with self._reader() as db:
             yield from map(
                 decode_answer,

@@ -135,7 +135,7 @@ def test_a_job_never_holds_more_bytes_than_it_may(rows):
 def test_a_row_that_no_job_can_hold_is_named(rows):
     rows.begin(("short", "x" * 400))
     rows.house.provider.limits = Limits(max_requests=100, max_bytes=250)
-    with pytest.raises(InputError, match=r"reviews\.csv .* 1: its request of .* is larger than fake takes"):
+    with pytest.raises(InputError, match=r"reviews\.csv row 1 .* is larger than fake takes .*; shorten it"):
         rows.plan()
 
 

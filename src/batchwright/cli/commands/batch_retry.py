@@ -1,9 +1,10 @@
 """`batch-retry`: ask again what collected jobs left open."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import click
 
+from batchwright.batch import row_runs
 from batchwright.batch.retries import MAX_RETRIES, Left
 from batchwright.batch.retrying import Retrying, RetryWish
 from batchwright.cli.creating import assembly_for, left_behind, settled_items
@@ -12,8 +13,10 @@ from batchwright.cli.options import GuideCommand, ManyValued
 from batchwright.cli.output import data, talk
 from batchwright.cli.sending import send, summarise, verdict
 from batchwright.cli.workbench import Workbench, with_workbench
+from batchwright.errors import ConfigurationError
 from batchwright.job import JobRecord, JobStatus, status_of
-from batchwright.tasks.base import Task
+from batchwright.tasks.base import Document, StreamingTask, Task
+from batchwright.tasks.planning import DocumentKey, key_of
 
 
 @click.command("batch-retry", cls=GuideCommand)
@@ -63,11 +66,13 @@ def command(
     engine = workbench.engine()
     task = engine.task_of(parents[0].task)
     if live:
+        if any(isinstance(engine.task_of(parent.task), StreamingTask) for parent in parents):
+            raise ConfigurationError("--live asks again about documents; name only their jobs, with --job-names")
         from batchwright.cli.live.retry import retry_live  # noqa: PLC0415  (the live engine is slow to import)
 
         return retry_live(workbench, parents, task, wish, yes=yes)
     waiting = left_behind(workbench)
-    jobs, left = _plan(workbench, parents, task, wish)
+    jobs, left = _plan(workbench, parents, engine.task_of, wish)
     sent = send(engine, [*waiting, *jobs], task)
     for request in left:
         batch = request.batch
@@ -77,23 +82,33 @@ def command(
 
 
 def _plan(
-    workbench: Workbench, parents: Sequence[JobRecord], task: Task, wish: RetryWish
+    workbench: Workbench, parents: Sequence[JobRecord], task_of: Callable[[str], Task], wish: RetryWish
 ) -> tuple[list[JobRecord], list[Left]]:
     """Plan a retry of each parent, in one turn among processes; items of one are not asked again for the next."""
     jobs: list[JobRecord] = []
     left: list[Left] = []
     with workbench.folders.planning():
         for parent in parents:
+            task = task_of(parent.task)
             provider = workbench.provider(parent.provider_name, parent.model or None)
             retrying = Retrying(
                 parent=parent,
                 assembly=assembly_for(workbench, task, provider, batch_size=parent.batch_size, parent=parent),
                 folders=workbench.folders,
                 wish=wish,
-                settled=settled_items(workbench, {(batch.group, batch.document) for batch in parent.batches}, task),
+                settled=_settled(workbench, parent, task),
             )
             written = list(retrying.write_jobs())
             workbench.remember(written)
             jobs.extend(written)
             left.extend(retrying.left)
     return jobs, left
+
+
+def _settled(workbench: Workbench, parent: JobRecord, task: Task) -> Mapping[DocumentKey, Collection[int]]:
+    """Return the items of a job's documents that are answered or in a live job. Raises `InputError`."""
+    if not isinstance(task, StreamingTask):
+        return settled_items(workbench, {(batch.group, batch.document) for batch in parent.batches}, task)
+    first = parent.batches[0]
+    document = Document(group=first.group, name=first.document, item_ids=first.item_ids)
+    return {key_of(document): row_runs.settled_items(task, document, workbench.store.load())}

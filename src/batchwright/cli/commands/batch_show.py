@@ -13,6 +13,7 @@ from batchwright.cli.output import data, shown_path, table, talk
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.job import JobRecord, status_of
 from batchwright.result import Result, ResultStatus
+from batchwright.tasks.base import StreamingTask
 from batchwright.tracking.base import find_job
 
 
@@ -34,12 +35,18 @@ def command(workbench: Workbench, *, job: str, errors: bool, full: bool, limit: 
     """  # noqa: D301  (\b keeps click from wrapping the examples)
     record = find_job(workbench.store.load(), job)
     table(_facts(workbench, record))
-    if not workbench.folders.results_path(record.job_id).is_file():
+    task = workbench.task(record.task) if record.collected_at is not None else None
+    if not isinstance(task, StreamingTask) and not workbench.folders.results_path(record.job_id).is_file():
         for batch in record.batches[:limit]:
             data(f"  {batch.group}/{batch.document} batch {batch.index}: {len(batch.item_ids)} items")
         talk("Its answers are not here; collect them with: batchwright batch-fetch --job-names " + record.job_id)
         return
-    for line, text in islice(_requests(workbench, record, only_errors=errors), limit):
+    requests = (
+        _items(task, record, only_errors=errors)
+        if isinstance(task, StreamingTask)
+        else _requests(workbench, record, only_errors=errors)
+    )
+    for line, text in islice(requests, limit):
         data(line)
         if full and text:
             data("    " + text.replace("\n", "\n    "))
@@ -80,6 +87,16 @@ def _requests(workbench: Workbench, record: JobRecord, *, only_errors: bool) -> 
         batch = None if position is None else batch_at(record.batches, position)
         about = "not one of ours" if batch is None else f"{batch.group}/{batch.document} batch {batch.index}"
         yield f"  {result.custom_id or position}: {about}: {_outcome(result)}", result.text or ""
+
+
+def _items(task: StreamingTask, record: JobRecord, *, only_errors: bool) -> Iterator[tuple[str, str]]:
+    """Yield the same for each item that something came back for, from the task's own store."""
+    for batch in record.batches:
+        for item, result, error in task.kept(batch):
+            if error is not None or not only_errors:
+                refused = error is not None and result.failure is None  # it came, and is no answer
+                outcome = f"{error} (may be asked again)" if refused else _outcome(result)
+                yield f"  {batch.document} row {item}: {outcome}", result.text or ""
 
 
 def _outcome(result: Result) -> str:
