@@ -38,13 +38,14 @@ LANGUAGES = frozenset(
 # What no two runs have in common, and what a page can show for it.
 _NAMES = {
     "job": r"\bjob-[0-9a-z]{12}\b",
+    "run": r"\brun-[0-9a-z]{12}\b",
     "gemini": r"\bbatches/[0-9a-z]{20,}\b",
     "openai": r"\bbatch_[0-9a-f]{32}\b",
     "anthropic": r"\bmsgbatch_[0-9A-Za-z]{20,}\b",
     "file": r"\bfiles?[/-][0-9A-Za-z]{10,}\b",
 }
 _NAME = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _NAMES.items()))
-_PART_OF_A_NAME = re.compile(r"\b(?:job-|batches/|batch_|msgbatch_)[0-9A-Za-z]{6,}\b")
+_PART_OF_A_NAME = re.compile(r"\b(?:job-|run-|batches/|batch_|msgbatch_)[0-9A-Za-z]{6,}\b")
 _HEARTBEAT = re.compile(r"^waiting for .* elapsed\n", re.MULTILINE)
 """Comes or not, by the time of the first look."""
 _VOLATILE = (
@@ -57,6 +58,8 @@ _VOLATILE = (
     (re.compile(r"[\d,]+ to [\d,]+$", re.MULTILINE), "<n> to <n>"),
     (re.compile(r"\$\d[\d,.]*\d"), "$<n>"),
     (re.compile(r"\d[\d,]* bytes"), "<n> bytes"),
+    (re.compile(r"\b\d+:\d\d:\d\d\b"), "<duration>"),
+    (re.compile(r"[\d.,]+ prompts a minute"), "<n> prompts a minute"),
     (_HEARTBEAT, ""),
     (re.compile(r"[ \t]+$", re.MULTILINE), ""),
 )
