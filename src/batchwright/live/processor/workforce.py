@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from batchwright.live.processor.garbage import collector
 from batchwright.live.processor.hooks import Hooks
 from batchwright.live.processor.observers import ProcessingEvent
 from batchwright.live.processor.outlet import Outlet
@@ -48,7 +49,10 @@ class Run:
     def resize(self, workers: int) -> None:
         """Make it so many workers; who is too many ends when its item is done."""
         self._wanted = workers
-        while self._working < workers and not self._closing:
+        if self._closing:
+            return
+        collector.expect(self, workers)
+        while self._working < workers:
             task = asyncio.create_task(self._work(self._started), name=f"batchwright-worker-{self._started}")
             self._started += 1
             self._working += 1
@@ -70,6 +74,7 @@ class Run:
             _, left = await asyncio.wait(self._tasks, timeout=_GRACE_S)
             if left:
                 log.warning("workers could not be cancelled", extra={"event": "live.stuck", "workers": len(left)})
+        collector.dismiss(self)
 
     async def _work(self, worker_id: int) -> None:
         processing = self._processing
@@ -102,4 +107,5 @@ class Run:
             self.error = error
             self.supply.stop()
         if not self._tasks:
+            collector.dismiss(self)
             self.outlet.close()
