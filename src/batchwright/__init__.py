@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         TrackingError,
     )
     from batchwright.job import BatchJob, JobState, RequestCounts
+    from batchwright.live.datasets import BatchResponse, batch_from_csv, batch_process
     from batchwright.live.engine.answering import Answered, Ask, LiveEngine, ProviderChange, QuotaPolicy
     from batchwright.live.limits.limiter import Limiter, RateLimiter
     from batchwright.live.metrics.prometheus import PrometheusObserver
@@ -68,6 +69,7 @@ __all__ = [
     "AnthropicLLM",
     "Ask",
     "BatchJob",
+    "BatchResponse",
     "BatchResult",
     "BatchwrightError",
     "Checkpoint",
@@ -144,6 +146,8 @@ __all__ = [
     "Usage",
     "WorkItemResult",
     "__version__",
+    "batch_from_csv",
+    "batch_process",
     "batch_process_with_preparation",
     "llm_result_to_metrics",
     "open_provider",
@@ -174,6 +178,7 @@ _HOMES = {
         "TrackingError",
     ),
     "batchwright.job": ("BatchJob", "JobState", "RequestCounts"),
+    "batchwright.live.datasets": ("BatchResponse", "batch_from_csv", "batch_process"),
     "batchwright.live.engine.answering": ("Answered", "Ask", "LiveEngine", "ProviderChange", "QuotaPolicy"),
     "batchwright.live.processor.journal": ("Journal", "SqliteJournal"),
     "batchwright.live.limits.limiter": ("Limiter", "RateLimiter"),
