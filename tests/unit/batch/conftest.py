@@ -1,7 +1,8 @@
 """A small task, and an engine over fakes: no network, no waiting."""
 
+import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -10,16 +11,22 @@ from batchwright.batch.collector import Collector
 from batchwright.batch.creation import write_jobs
 from batchwright.batch.orchestrator import Engine
 from batchwright.batch.planner import JobsPer
+from batchwright.batch.row_runs import write_row_jobs
 from batchwright.errors import ChangedInputError, InputError
 from batchwright.job import BatchRef
 from batchwright.reports.base import ReportSpec
 from batchwright.request import Message, Request
+from batchwright.result import Failure, FailureKind, ResultStatus
+from batchwright.run import Run
+from batchwright.sources.row_prompts import PromptSpec
 from batchwright.tasks.base import Document, Handled, Task
 from batchwright.tasks.remaining import what_is_left
-from batchwright.testing import FakeClock, FakeProvider
+from batchwright.tasks.rows import BATCH, COLUMNS, DEDUPE, DIGEST, VIA, RowsTask
+from batchwright.testing import START, FakeClock, FakeProvider
 from batchwright.tracking.ids import JobIds
 from batchwright.tracking.memory import MemoryJobStore
 from batchwright.tracking.payloads import JobFolders
+from batchwright.tracking.runs import RunStore
 from batchwright.tracking.state import StateFile
 
 
@@ -146,3 +153,87 @@ def house(tmp_path):
         engine=engine,
         job_ids=job_ids,
     )
+
+
+class Rows:
+    """A run over a small table, and the engine that carries it."""
+
+    def __init__(self, house, folder):
+        self.house = house
+        self.folder = folder
+        self.source = folder / "reviews.csv"
+        self.runs = RunStore(folder / "data" / "batch.db")
+        self.task = RowsTask(self.runs, outputs=folder / "data" / "batch_runs", now=house.clock.now)
+        house.engine = replace(house.engine, task_of=lambda _name: self.task)
+
+    def begin(self, texts=("good", "bad", "late"), *, dedupe=True, **more):
+        lines = ["id,text", *(f"{number},{text}" for number, text in enumerate(texts))]
+        self.source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        spec = PromptSpec(inputs=(str(self.source),), template="Mood of {text}", **more)
+        with spec.open() as prompts:
+            digest = prompts.digest()
+        config = spec.config() | {VIA: BATCH, DIGEST: digest, COLUMNS: ["id", "text"], DEDUPE: dedupe}
+        return self.runs.create(
+            Run(
+                run_id="reviews",
+                created_at=START,
+                input_file=str(self.source),
+                output_file=str(self.folder / "out.csv"),
+                model="gpt-5.4-mini",
+                total=len(texts),
+                config=config,
+            )
+        )
+
+    def took_up(self, template, **more):
+        """As if the run had begun with this template over the input as it is now."""
+        spec = PromptSpec(inputs=(str(self.source),), template=template, **more)
+        with spec.open() as prompts:
+            config = {**self.runs.get("reviews").config, **spec.config(), DIGEST: prompts.digest()}
+        self.runs.update("reviews", config=config)
+
+    def plan(self):
+        house = self.house
+        assembly = Assembly(
+            task=self.task,
+            provider=house.provider,
+            jobs_per=JobsPer.RUN,
+            batch_size=1,
+            open_payload=lambda job_id, suffix: house.folders.writer(house.folders.requests_path(job_id, suffix)),
+            new_job_id=house.job_ids,
+            now=house.clock.now,
+        )
+        document = self.task.document("reviews")
+        jobs = list(write_row_jobs(self.task, document, assembly, records=house.store.load()))
+        house.store.add(jobs)
+        return jobs
+
+    def send(self):
+        return list(self.house.engine.submit_all(self.plan()))
+
+    def prompts(self):
+        return [line["text"] for lines in self.house.provider.sent.values() for line in lines]
+
+    def fail(self, places, kind=FailureKind.SERVER):
+        """Let the requests at `places` of a job fail at the provider."""
+        whole = type(self.house.provider).results
+
+        def results(job):
+            for result in whole(self.house.provider, job):
+                failed = int(result.custom_id.rpartition("-")[2]) in places
+                failure = Failure(kind=kind, message="The server had an error.")
+                yield replace(result, status=ResultStatus.ERRORED, text=None, failure=failure) if failed else result
+
+        self.house.provider.results = results
+
+    @property
+    def output(self):
+        with (self.folder / "out.csv").open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def rows(house, tmp_path):
+    rows = Rows(house, tmp_path)
+    yield rows
+    rows.runs.close()

@@ -1,22 +1,15 @@
-import csv
 import sqlite3
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from batchwright.batch.assembler import Assembly
-from batchwright.batch.planner import JobsPer
-from batchwright.batch.row_runs import write_row_jobs
 from batchwright.errors import ChangedInputError, InputError, LLMConnectionError
 from batchwright.job import JobState, JobStatus, status_of
 from batchwright.providers.base import Limits
-from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
-from batchwright.run import Run, RunStatus
-from batchwright.sources.row_prompts import PromptSpec
-from batchwright.tasks.rows import BATCH, COLUMNS, DEDUPE, DIGEST, VIA, WAITING, RowsTask
-from batchwright.testing import START
-from batchwright.tracking.runs import RunStore
+from batchwright.result import FinishReason, Result, ResultStatus
+from batchwright.run import RunStatus
+from batchwright.tasks.rows import WAITING
 from batchwright.usage import Usage
 
 SCHEMA = {
@@ -25,78 +18,6 @@ SCHEMA = {
     "required": ["mood"],
     "additionalProperties": False,
 }
-
-
-class Rows:
-    """A run over a small table, and the engine that carries it."""
-
-    def __init__(self, house, folder):
-        self.house = house
-        self.folder = folder
-        self.source = folder / "reviews.csv"
-        self.runs = RunStore(folder / "data" / "batch.db")
-        self.task = RowsTask(self.runs, outputs=folder / "data" / "batch_runs", now=house.clock.now)
-        house.engine = replace(house.engine, task_of=lambda _name: self.task)
-
-    def begin(self, texts=("good", "bad", "late"), *, dedupe=True, **more):
-        lines = ["id,text", *(f"{number},{text}" for number, text in enumerate(texts))]
-        self.source.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        spec = PromptSpec(inputs=(str(self.source),), template="Mood of {text}", **more)
-        with spec.open() as prompts:
-            digest = prompts.digest()
-        config = spec.config() | {VIA: BATCH, DIGEST: digest, COLUMNS: ["id", "text"], DEDUPE: dedupe}
-        return self.runs.create(
-            Run(
-                run_id="reviews",
-                created_at=START,
-                input_file=str(self.source),
-                output_file=str(self.folder / "out.csv"),
-                model="gpt-5.4-mini",
-                total=len(texts),
-                config=config,
-            )
-        )
-
-    def took_up(self, template, **more):
-        """As if the run had begun with this template over the input as it is now."""
-        spec = PromptSpec(inputs=(str(self.source),), template=template, **more)
-        with spec.open() as prompts:
-            config = {**self.runs.get("reviews").config, **spec.config(), DIGEST: prompts.digest()}
-        self.runs.update("reviews", config=config)
-
-    def plan(self):
-        house = self.house
-        assembly = Assembly(
-            task=self.task,
-            provider=house.provider,
-            jobs_per=JobsPer.RUN,
-            batch_size=1,
-            open_payload=lambda job_id, suffix: house.folders.writer(house.folders.requests_path(job_id, suffix)),
-            new_job_id=house.job_ids,
-            now=house.clock.now,
-        )
-        document = self.task.document("reviews")
-        jobs = list(write_row_jobs(self.task, document, assembly, records=house.store.load()))
-        house.store.add(jobs)
-        return jobs
-
-    def send(self):
-        return list(self.house.engine.submit_all(self.plan()))
-
-    def prompts(self):
-        return [line["text"] for lines in self.house.provider.sent.values() for line in lines]
-
-    @property
-    def output(self):
-        with (self.folder / "out.csv").open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-
-
-@pytest.fixture
-def rows(house, tmp_path):
-    rows = Rows(house, tmp_path)
-    yield rows
-    rows.runs.close()
 
 
 def test_every_row_is_asked_once_and_answered_in_the_inputs_order(rows):
@@ -149,7 +70,7 @@ def test_what_is_answered_or_waits_in_a_job_is_not_planned_again(rows):
 
 def test_a_row_that_failed_is_marked_and_asked_again(rows):
     rows.begin()
-    rows.house.provider.results = failing(rows.house.provider, {1})
+    rows.fail({1})
     rows.send()
     rows.house.look()
     assert [row.get("error") for row in rows.output] == ["", "server: The server had an error.", ""]
@@ -162,7 +83,7 @@ def test_a_row_that_failed_is_marked_and_asked_again(rows):
 
 def test_rows_between_answered_ones_are_remembered_by_their_numbers(rows):
     rows.begin(tuple(f"text {number}" for number in range(5)))
-    rows.house.provider.results = failing(rows.house.provider, {0, 2, 3})
+    rows.fail({0, 2, 3})
     rows.send()
     rows.house.look()
     (again,) = rows.plan()
@@ -295,7 +216,7 @@ def test_rows_are_all_sent_where_a_person_wants_it(rows):
 
 def test_copies_of_a_row_that_failed_fail_with_it_and_are_answered_with_it(rows):
     rows.begin(("good", "bad", "good"))
-    rows.house.provider.results = failing(rows.house.provider, {0})
+    rows.fail({0})
     rows.send()
     rows.house.look()
     assert [row["error"] for row in rows.output] == [
@@ -355,18 +276,3 @@ def test_rows_with_files_of_their_own_are_encoded_one_by_one(rows):
     (job,) = rows.plan()
     assert job.request_count == 2
     assert [list(batch.item_ids) for batch in job.batches] == [[0, 1]]
-
-
-def failing(provider, places):
-    """Results in which the rows at `places` failed at the provider."""
-    whole = type(provider).results
-
-    def results(job):
-        for result in whole(provider, job):
-            place = int(result.custom_id.rpartition("-")[2])
-            failure = Failure(kind=FailureKind.SERVER, message="The server had an error.")
-            yield (
-                replace(result, status=ResultStatus.ERRORED, text=None, failure=failure) if place in places else result
-            )
-
-    return results
