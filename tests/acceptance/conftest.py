@@ -1,4 +1,8 @@
-"""The installed command line as its users meet it: a subprocess in a workspace, the emulator on a real port."""
+"""The command line as its users meet it: a subprocess in a workspace, the emulator on a real port.
+
+The installed program takes most of its processor time to load a vendor's SDK. It is what `start` and `shell` run, and
+`run` where it is asked for it; else `run` has the command's process made by a program that has the SDKs loaded.
+"""
 
 import csv
 import json
@@ -6,9 +10,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -33,6 +39,8 @@ AT_ONCE = {"validating_s": 0, "in_progress_s": 0, "finalizing_s": 0, "cancelling
 """Jobs that are done when they are first looked at."""
 PATIENCE = 60
 """Seconds after which a command is taken to hang."""
+INSTALLED = (sys.executable, "-m", "batchwright")
+WARM_COMMANDS = Path(__file__).parents[1] / "docs" / "warm_commands.py"
 
 
 def folded(text):
@@ -46,6 +54,8 @@ class Workspace:
     folder: Path
     url: str | None
     home: Path
+    quick: tuple = INSTALLED
+    """What runs a command like the installed program, and sooner."""
     variables: dict = field(default_factory=dict)
 
     def environment(self, more=None):
@@ -56,10 +66,10 @@ class Workspace:
             clean["BATCHWRIGHT_EMULATOR_URL"] = self.url
         return {name: value for name, value in (clean | (more or {})).items() if value is not None}
 
-    def run(self, *words, env=None, check=None, cwd=None, text=True):
+    def run(self, *words, env=None, check=None, cwd=None, text=True, installed=False):
         """Run `batchwright` to its end; with `check`, demand that exit code."""
         done = subprocess.run(
-            [sys.executable, "-m", "batchwright", *map(str, words)],
+            [*(INSTALLED if installed else self.quick), *map(str, words)],
             cwd=cwd or self.folder,
             env=self.environment(env),
             capture_output=True,
@@ -76,7 +86,7 @@ class Workspace:
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return subprocess.Popen(
-                [sys.executable, "-m", "batchwright", *map(str, words)],
+                [*INSTALLED, *map(str, words)],
                 cwd=self.folder,
                 env=self.environment(env),
                 stdout=subprocess.PIPE,
@@ -220,7 +230,7 @@ class Service:
 
 
 @contextmanager
-def opened(root, *, sample=True, **behaviour):
+def opened(root, *, quick=INSTALLED, sample=True, **behaviour):
     """A workspace below `root` and an emulator for it; jobs are done at once unless `behaviour` says otherwise."""
     folder, home = root / "workspace", root / "home"
     folder.mkdir(exist_ok=True)
@@ -228,26 +238,38 @@ def opened(root, *, sample=True, **behaviour):
     if sample:
         copy_to(folder)
     with RunningEmulator(root / "emulator", scenario=Scenario.everywhere(**(AT_ONCE | behaviour))) as running:
-        yield Workspace(folder, running.url, home)
+        yield Workspace(folder, running.url, home, quick)
 
 
 @pytest.fixture(scope="session")
-def open_workspace():
+def quick():
+    """The command that has its processes made with the SDKs loaded."""
+    with tempfile.TemporaryDirectory() as name:  # not pytest's folder: a socket's path has to be short
+        program = f"{name}/batchwright"
+        command = [sys.executable, "-P", str(WARM_COMMANDS), f"{name}/socket", program]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as server:
+            assert server.stdout.readline() == b"listening\n"
+            yield (program,)
+            server.kill()
+
+
+@pytest.fixture(scope="session")
+def open_workspace(quick):
     """For workspaces that several tests look at."""
-    return opened
+    return partial(opened, quick=quick)
 
 
 @pytest.fixture
-def workspace(tmp_path):
+def workspace(tmp_path, open_workspace):
     """The sample workspace: three documents of two subjects, 30 issues, 5 batches."""
-    with opened(tmp_path) as workspace:
+    with open_workspace(tmp_path) as workspace:
         yield workspace
 
 
 @pytest.fixture
-def bare(tmp_path):
+def bare(tmp_path, open_workspace):
     """An empty folder to run commands in."""
-    with opened(tmp_path, sample=False) as workspace:
+    with open_workspace(tmp_path, sample=False) as workspace:
         yield workspace
 
 
@@ -260,7 +282,7 @@ def emulator(workspace):
 @pytest.fixture
 def no_emulator(workspace):
     """The sample workspace where nothing says that there is an emulator."""
-    return Workspace(workspace.folder, None, workspace.home)
+    return replace(workspace, url=None)
 
 
 @pytest.fixture(scope="session")

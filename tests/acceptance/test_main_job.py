@@ -17,10 +17,10 @@ def provider(request):
 
 @pytest.fixture(scope="module")
 def finished(provider, open_workspace, tmp_path_factory):
-    """The sample workspace after its first run."""
+    """The sample workspace after its first run, by the installed program."""
     with open_workspace(tmp_path_factory.mktemp(provider)) as workspace:
-        workspace.created = workspace.run("batch-create", "--provider", provider, check=0)
-        workspace.watched = workspace.run("batch-watch", check=0)
+        workspace.created = workspace.run("batch-create", "--provider", provider, check=0, installed=True)
+        workspace.watched = workspace.run("batch-watch", check=0, installed=True)
         yield workspace
 
 
