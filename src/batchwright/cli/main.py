@@ -16,8 +16,8 @@ from batchwright.cli.exits import ExitCode, Terminated, exit_code_of
 from batchwright.cli.output import ReaderGoneError, report_error, talk
 
 _COMMANDS = {
-    "run": "Answer documents now, at the live price; what a plain `batchwright --subjects …` does.",
-    "batch-create": "Turn documents into provider batch jobs.",
+    "run": "Answer documents now, at the live price; also: batchwright --subjects …",
+    "batch-create": "Turn documents into batch jobs, at half the price.",
     "batch-list": "List tracked jobs.",
     "batch-show": "Show one job: its requests, answers and errors.",
     "batch-fetch": "Collect the answers of finished jobs into reports.",
@@ -26,13 +26,13 @@ _COMMANDS = {
     "batch-cancel": "Cancel jobs at the provider.",
     "batch-reconcile": "Find out what became of jobs whose create got no answer.",
     "batch-clean": "Delete what finished jobs left at the providers and here.",
-    "batch": "Ask about every row of a file: CSV, JSON, text, Excel, Parquet.",
+    "batch": "Ask about every row of a file, now or in batch jobs.",
     "estimate": "Show what documents will cost, in a batch and live.",
-    "costs": "Show what was spent, by day, model, provider or run.",
+    "costs": "Show what was spent, and what batching saved.",
     "config": "Show every setting and where it came from.",
     "doctor": "Say which keys, extras and folders are there and work.",
-    "init": "Make a workspace.",
-    "emulator": "Run a local server that speaks all three batch protocols.",
+    "init": "Make a workspace, with sample documents.",
+    "emulator": "Run a local server that stands in for all three providers.",
     "demo": "Run the whole job on sample documents against the emulator.",
 }
 """Each command lives in `commands/<name>.py` as `command`; the sentence is here so that --help imports none of them."""
@@ -98,8 +98,8 @@ def _nearest(word: str) -> str:
 def cli() -> None:
     """LLM batch jobs you can trust.
 
-    Documents become batch jobs at OpenAI, Anthropic or Gemini, at half the price of live calls; their answers become
-    reports. Every job is remembered, nothing is sent twice.
+    Documents and rows of tables become batch jobs at OpenAI, Anthropic or Gemini, at half the price of live calls, or
+    are answered at once; the answers become reports. Every job is remembered, none is created again on a guess.
     """
 
 
