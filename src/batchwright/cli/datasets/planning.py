@@ -196,9 +196,11 @@ def _is_about(run: Run, inputs: tuple[str, ...]) -> bool:
 
 
 def _output(given: Given, resumed: Run | None) -> Path | None:
+    """Return where the answers go: as it was said, or as the run has it, seen from here."""
     if given.output is not None or resumed is None or resumed.output_file is None:
         return given.output
-    return Path(resumed.config.get(_FOLDER, "")) / resumed.output_file
+    folder = Path(resumed.config.get(_FOLDER, ""))
+    return Path(resumed.output_file) if folder == Path.cwd() else folder / resumed.output_file
 
 
 def _format(given: Given, before: Mapping[str, Any], preferred: str | None) -> Format | None:
