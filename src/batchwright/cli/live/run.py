@@ -2,15 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from batchwright.batch.settling import settle_answered
 from batchwright.cli.live.progress import LiveProgress
 from batchwright.cli.live.spending import SpendingNote
 from batchwright.cli.live.telling import Found, Teller
-from batchwright.cli.output import talk
+from batchwright.cli.live.watching import ended_by_signals, manners, watched
 from batchwright.cli.workbench import Workbench
 from batchwright.errors import BatchwrightError
 from batchwright.live.documents.feed import LeftOut
@@ -19,7 +19,6 @@ from batchwright.live.documents.run import DocumentRun, Event, Outcome
 from batchwright.live.engine.answering import LiveEngine, QuotaPolicy
 from batchwright.live.engine.tally import Tally
 from batchwright.live.limits.limiter import RateLimiter
-from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig, RetryConfig
 from batchwright.pricing.budget import Allowance
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import Task
@@ -29,16 +28,6 @@ from batchwright.tracking.state import StateFile
 
 AT_ONCE = 10
 """Requests at the same time, unless told otherwise."""
-
-_REFRESH = 0.25
-"""Seconds between two looks of the bar at the clock."""
-
-_KEEP = 10.0
-"""Seconds between two notes of what was spent: a killed run's spending is known up to these."""
-
-_EMULATED_RETRY = RetryConfig(initial_wait=0.05, max_wait=1.0)
-_EMULATED_RATE_LIMIT = RateLimitConfig(cooldown_seconds=0.5, slow_start_items=0)
-"""The emulator is nobody's account: there is no reason to be gentle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,36 +101,24 @@ class LiveRun:
             allowance=self.wish.allowance,
             overtaking=Overtaking(store=self.workbench.store) if self.wish.force else None,
         )
-        ticking = asyncio.create_task(self._tick(tally, account))
+
+        def stop(number: signal.Signals) -> None:
+            found.signalled = number
+            run.stop()
+
         try:
-            with _stopped_by_signals(run, found, self.progress):
-                async with engine, aclosing(run.answer(documents)) as events:
+            with ended_by_signals(stop, self.progress):
+                async with watched(tally, account, self.progress), engine, aclosing(run.answer(documents)) as events:
                     async for event in events:
                         _count(event, tally, found, account)
                         teller.tell(event)
         finally:
-            ticking.cancel()
             found.progress = tally.report(loop.time(), over=True)
 
-    async def _tick(self, tally: Tally, account: SpendingNote) -> None:
-        loop = asyncio.get_running_loop()
-        kept = loop.time()
-        while True:
-            self.progress.show(tally.report(loop.time()))
-            if loop.time() - kept >= _KEEP:
-                kept = loop.time()
-                account.keep()
-            await asyncio.sleep(_REFRESH)
-
     def _engine(self, teller: Teller) -> LiveEngine:
-        emulated = self.workbench.settings.emulated
         return LiveEngine(
             self.providers,
-            config=ProcessorConfig(
-                max_workers=self.wish.at_once,
-                retry=_EMULATED_RETRY if emulated else RetryConfig(),
-                rate_limit=_EMULATED_RATE_LIMIT if emulated else RateLimitConfig(),
-            ),
+            config=manners(self.wish.at_once, emulated=self.workbench.settings.emulated),
             limiter=RateLimiter(
                 requests_per_minute=self.wish.requests_per_minute, tokens_per_minute=self.wish.tokens_per_minute
             ),
@@ -163,30 +140,3 @@ def _count(event: Event, tally: Tally, found: Found, account: SpendingNote) -> N
             tally.total = (tally.total or 0) + len(event.again)
             tally.add(answered.usage, answered.cost, succeeded=not event.unanswered)
             account.add(answered, items=len(event.question.batch.item_ids))
-
-
-@contextmanager
-def _stopped_by_signals(run: DocumentRun, found: Found, progress: LiveProgress) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the run; what they did before, they do again the second time."""
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: signal.Signals) -> None:
-        found.signalled = number
-        restore()
-        with progress.printing():
-            talk("Stopping; what has arrived is being saved.")
-        run.stop()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            if loop.remove_signal_handler(number):
-                signal.signal(number, handler)
-
-    with suppress(ValueError, RuntimeError):  # signals are the main thread's
-        for number in before:
-            loop.add_signal_handler(number, stop, number)
-    try:
-        yield
-    finally:
-        restore()
