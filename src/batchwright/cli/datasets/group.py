@@ -80,12 +80,15 @@ class NamelessContext(click.Context):
         return self.parent.command_path if self.parent is not None else ""
 
 
-def command_over(backend: Backend, function: Callable[..., int | None], *options: Decorator) -> Callable[..., None]:
-    """Return what a command calls: `function(session, **given)`, given what `options` and the backend's own say.
+def command_over(
+    backend: Backend, function: Callable[..., int | None], *options: Decorator, more: Sequence[Decorator] = ()
+) -> Callable[..., None]:
+    """Return what a command calls: `function(session, **given)`, given what `options` say.
 
+    The session is the backend opened with what its own options say: those of all commands, and `more`.
     The value it returns, or the error it raises, becomes the exit code, also in a program that knows no such codes.
     """
-    own = [*backend.place_options, *(backend.run_options if function.__name__ == _RUN else ())]
+    own = [*backend.place_options, *more]
     names = _names_of(own)
 
     @functools.wraps(function)

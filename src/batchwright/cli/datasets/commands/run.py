@@ -35,7 +35,7 @@ class _RunCommand(click.Command):
 def command_for(backend: Backend) -> click.Command:
     """Return the command over a backend."""
     return click.command("run", cls=_RunCommand, help=_HELP.format(program=backend.program))(
-        command_over(backend, run, *RUN_OPTIONS)
+        command_over(backend, run, *RUN_OPTIONS, more=backend.run_options)
     )
 
 
