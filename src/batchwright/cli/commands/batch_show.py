@@ -94,8 +94,9 @@ def _items(task: StreamingTask, record: JobRecord, *, only_errors: bool) -> Iter
     for batch in record.batches:
         for item, result, error in task.kept(batch):
             if error is not None or not only_errors:
-                refused = error is not None and result.failure is None  # it came, and is no answer
-                outcome = f"{error} (may be asked again)" if refused else _outcome(result)
+                outcome = _outcome(result).partition(", finish")[0]  # which is not kept
+                if error is not None and result.failure is None:  # it came, and is no answer
+                    outcome = f"{error} (may be asked again)"
                 yield f"  {batch.document} row {item}: {outcome}", result.text or ""
 
 
