@@ -22,6 +22,9 @@ def data_url(part: ImagePart | DocumentPart) -> str:
 
 def only_text(parts: tuple[Part, ...]) -> str | None:
     """Return the text of a message that has nothing else, or None."""
+    if len(parts) == 1:  # nearly always
+        part = parts[0]
+        return part.text if isinstance(part, TextPart) else None
     texts = [part.text for part in parts if isinstance(part, TextPart)]
     return "\n".join(texts) if len(texts) == len(parts) else None
 

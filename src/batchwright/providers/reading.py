@@ -42,6 +42,8 @@ def as_word(value: object) -> str | None:
 
 def as_count(value: object) -> int:
     """Return a number of things: Gemini's are texts, and zero is often left out. What cannot be a count is 0."""
+    if type(value) is int:  # nearly always
+        return value if 0 <= value <= MOST else 0
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return 0
     try:

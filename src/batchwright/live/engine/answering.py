@@ -1,7 +1,7 @@
 """Requests answered now: a stream of `Ask` in, a stream of `Answered` out, in order of completion.
 
-The pool (`live/processor/pool.py`) carries it: one work item a request, whose `direct_call` asks a provider. What is added here
-is what the pool does not know: providers and their order, failed results, prices, and how far the run is.
+The pool (`live/processor/pool.py`) carries it: one work item a request, whose `direct_call` asks a provider. What is
+added here is what the pool does not know: providers and their order, failed results, prices, and how far the run is.
 """
 
 import asyncio

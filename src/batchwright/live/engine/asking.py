@@ -1,5 +1,6 @@
 """One ask on its way through its attempts, and what all asks of an engine share: whom to ask, at what price."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -18,6 +19,8 @@ from batchwright.result import Result
 from batchwright.usage import Usage
 
 _NOTHING = Usage()
+_RATES_SECONDS = 0.05
+"""Answers tell of rates anew at most so often: a limit changes rarely, and reading it costs more than the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,8 @@ class Desk:
         self.prices = prices
         self.over: LLMProviderError | None = None
         self._rates: Rates | None = None
+        self._look = 0.0
+        """When answers tell of rates again."""
 
     def whom(self) -> Answerer:
         """Return the provider to ask. Raises the error that ended the run."""
@@ -115,8 +120,12 @@ class Desk:
     def _counts_tokens(self) -> bool:
         return not isinstance(self.limiter, RateLimiter) or self.limiter.tokens_per_minute is not None
 
-    def learn(self, provider: Answerer) -> None:
-        """Take in what the provider's newest answer said of its rates."""
+    def learn(self, provider: Answerer, *, failed: bool = False) -> None:
+        """Take in what the provider's newest answer said of its rates; of a failed one always, it may tell why."""
+        now = asyncio.get_running_loop().time()
+        if now < self._look and not failed:
+            return
+        self._look = now + _RATES_SECONDS
         rates = provider.rates
         if rates is None or rates is self._rates or provider is not self.chain.current:
             return
@@ -131,6 +140,7 @@ class Desk:
             self.end(self.chain.quota_error())
         elif isinstance(self.limiter, RateLimiter):
             self.limiter.forget()
+            self._look = 0.0
 
     def end(self, error: LLMProviderError) -> None:
         """Ask nobody any more; those who wait for their turn learn it at once."""
@@ -175,8 +185,10 @@ class Call:
         self.asked += 1
         try:
             result = await provider.complete(self._request_for(provider))
-        finally:
-            self.desk.learn(provider)
+        except BaseException:
+            self.desk.learn(provider, failed=True)
+            raise
+        self.desk.learn(provider)
         self._add(result, provider)
         if not result.succeeded:
             self._waste(result, provider)

@@ -1,7 +1,7 @@
 """Whose turn it is: requests and tokens a minute, kept together and first come, first served.
 
-What may be taken when is decided by `live/limits/buckets.py`; here is the waiting. Everything runs in one event loop, so
-nothing is locked.
+What may be taken when is decided by `live/limits/buckets.py`; here is the waiting. Everything runs in one event loop,
+so nothing is locked.
 """
 
 import asyncio

@@ -30,6 +30,11 @@ class Gate:
         return self._cooldown.epoch
 
     @property
+    def open(self) -> bool:
+        """Whether nobody has to wait; saves waiting for nothing."""
+        return not (self._cooldown.cooling or self._slow_start.active)
+
+    @property
     def consecutive(self) -> int:
         """Cooldowns since the last success."""
         return self._cooldown.consecutive
@@ -41,7 +46,7 @@ class Gate:
 
     async def wait(self) -> None:
         """Return when the next request may go: at once, unless there is a cooldown or a slow start."""
-        while self._cooldown.cooling or self._slow_start.active:
+        while not self.open:
             if self._cooldown.cooling:
                 await self._resumed.wait()
                 continue

@@ -35,6 +35,10 @@ class Hooks:
         self._progress_callback = progress_callback
         self.observed = bool(self._observers)
         """Whether anybody hears of events; saves making them for nobody."""
+        self.surrounded = bool(chain)
+        """Whether there are middlewares."""
+        self.post_processed = post_processor is not None
+        """Whether there is a post-processor."""
 
     async def before(self, item: LLMWorkItem) -> LLMWorkItem | None:
         """Return the item as the middlewares want it, or None if one of them skips it."""

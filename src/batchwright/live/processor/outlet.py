@@ -15,11 +15,12 @@ class Outlet:
         self._closed = False
         self._news = asyncio.Event()
         self._room = asyncio.Event()
-        self._room.set()
+        self.full = False
+        """Whether no more work is to begin until somebody has read."""
 
     async def room(self) -> None:
         """Wait until somebody has read enough for more work to begin."""
-        while not self._room.is_set():
+        while self.full:
             await self._room.wait()
 
     def put(self, result: WorkItemResult) -> None:
@@ -27,6 +28,7 @@ class Outlet:
         self._results.append(result)
         self._news.set()
         if self._limit is not None and len(self._results) >= self._limit:
+            self.full = True
             self._room.clear()
 
     def close(self) -> None:
@@ -42,8 +44,9 @@ class Outlet:
             self._news.clear()
             await self._news.wait()
         result = self._results.popleft()
-        if self._limit is not None and len(self._results) <= self._limit // 2:
-            self._room.set()  # not at the first free place: a thousand workers would wake for it
+        if self._limit is not None and self.full and len(self._results) <= self._limit // 2:
+            self.full = False  # not at the first free place: a thousand workers would wake for it
+            self._room.set()
         return result
 
     async def wait_closed(self) -> list[WorkItemResult]:

@@ -60,12 +60,13 @@ class Processing:
         if self._hooks.observed:
             started = {"item_id": item.item_id, "worker_id": worker.worker_id}
             await self._hooks.tell(ProcessingEvent.ITEM_STARTED, started)
-        wanted = await self._hooks.before(item)
+        wanted = await self._hooks.before(item) if self._hooks.surrounded else item
         if wanted is None:
             result, category = skipped(item), SKIPPED
         else:
             result, category = await self._done(wanted, worker)
-        await self._hooks.post_process(result)
+        if self._hooks.post_processed:
+            await self._hooks.post_process(result)
         self._counts.add(result, category)
         progress = self._milestones.passed(result.success)
         if progress is not None:
@@ -82,6 +83,8 @@ class Processing:
             result, category = await self._answered(Undertaking(item, worker))
             if self._journal is not None:
                 self._journal.record(item, result)
+        if not self._hooks.surrounded:
+            return result, category
         if not result.success and result.exception is not None:
             rescued = await self._hooks.rescue(item, result.exception)
             if rescued is not None:
@@ -113,7 +116,8 @@ class Processing:
         because a cooldown began while it was waited for, is given back.
         """
         while not self._gate.given_up:
-            await self._gate.wait()
+            if not self._gate.open:
+                await self._gate.wait()
             if self._limiter is None:
                 break
             ticket = self._gate.ticket

@@ -27,7 +27,7 @@ def tokens_of(usage: object) -> Tokens | None:
     """Return the tokens in a mapping or an object, by any of their usual names; None if it has none of them."""
     if usage is None:
         return None
-    find: Reader = usage.get if isinstance(usage, Mapping) else partial(_attribute, usage)
+    find: Reader = usage.get if isinstance(usage, (dict, Mapping)) else partial(_attribute, usage)
     read, written, total = _first(find, _INPUT), _first(find, _OUTPUT), _first(find, _TOTAL)
     if read is None and written is None and total is None:
         return None

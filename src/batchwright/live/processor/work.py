@@ -44,8 +44,8 @@ class LLMWorkItem:
     """What the request may use, input and output together, for a limit of tokens per minute."""
 
     def __post_init__(self) -> None:
-        ways = [name for name in ("agent", "agent_factory", "direct_call") if getattr(self, name) is not None]
-        if len(ways) != 1:
+        if (self.agent is not None) + (self.agent_factory is not None) + (self.direct_call is not None) != 1:
+            ways = [name for name in ("agent", "agent_factory", "direct_call") if getattr(self, name) is not None]
             raise ValueError(
                 f"item {self.item_id!r} needs exactly one of agent, agent_factory and direct_call; "
                 f"it has {' and '.join(ways) or 'none'}"

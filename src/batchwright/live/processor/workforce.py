@@ -83,7 +83,8 @@ class Run:
         try:
             await self._hooks.tell(ProcessingEvent.WORKER_STARTED, {"worker_id": worker_id})
             while self._working <= self._wanted:
-                await self.outlet.room()
+                if self.outlet.full:
+                    await self.outlet.room()
                 item = await self.supply.take()
                 if item is None:
                     break
