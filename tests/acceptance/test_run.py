@@ -10,6 +10,8 @@ from collections import Counter
 import pytest
 
 from batchwright.emulator.responders import find_issues
+from batchwright.tasks.claims import DocumentClaims
+from batchwright.tracking.payloads import JobFolders
 
 PROVIDERS = ("gemini", "openai", "anthropic")
 BATCHES, ISSUES = 5, 30
@@ -352,6 +354,20 @@ def test_two_jobs_that_left_the_same_open_are_asked_once(workspace, emulator):
     workspace.run("batch-retry", "--all", "--live", check=0)
     assert emulator.stats("openai")["live"] == 2
     assert [job["status"] for job in workspace.jobs.values()] == ["completed", "completed"]
+
+
+def test_what_a_live_run_is_asking_about_goes_into_no_job(workspace, emulator):
+    left_open(workspace)
+    emulator.behave(fail_every=0)
+    created = emulator.total("creates")
+    with DocumentClaims(JobFolders(workspace.folder / "data/batch_jobs.json").locks) as claims:
+        for batch in workspace.only_job["batches"]:
+            claims.take((batch["subject"], batch["filename"]))
+        done = workspace.run("batch-retry", "--all", check=3)
+        assert "a live run is asking about it now" in done.stdout
+        assert emulator.total("creates") == created
+    workspace.run("batch-retry", "--all", check=0)
+    assert emulator.total("creates") == created + 1
 
 
 def test_on_a_terminal_the_price_is_told_and_leave_is_asked(workspace, emulator):

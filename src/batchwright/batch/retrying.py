@@ -12,6 +12,7 @@ from batchwright.errors import InputError
 from batchwright.job import BatchRef, JobRecord
 from batchwright.result import Result
 from batchwright.tasks.base import Document, Handled, Kept, StreamingTask, Task
+from batchwright.tasks.claims import BUSY
 from batchwright.tasks.complaints import complaint_about
 from batchwright.tasks.planning import DocumentKey
 from batchwright.tracking.payloads import JobFolders
@@ -45,13 +46,19 @@ def wanted(
     wish: RetryWish,
     *,
     settled: Mapping[DocumentKey, Collection[int]],
+    busy: Collection[DocumentKey] = (),
 ) -> Iterator[Wanted | Left]:
     """Yield what a collected job left open: what is worth asking again, and what is left, and why.
 
-    `settled` are items that need no asking: answered since, or in a live job. Raises `TrackingError` when the job's
-    results cannot be read.
+    `settled` are items that need no asking: answered since, or in a live job; `busy` documents that a live run asks
+    about at this moment. Raises `TrackingError` when the job's results cannot be read.
     """
-    again = list(open_requests(parent, settled))
+    again = []
+    for request in open_requests(parent, settled):
+        if (request.batch.group, request.batch.document) in busy:
+            yield Left(batch=request.batch, reason=BUSY)
+        else:
+            again.append(request)
     if again and not folders.results_path(parent.job_id).is_file():
         # Without them nobody knows which requests would only fail again.
         reason = f"its answers are not here; first: batchwright batch-fetch --job-names {parent.job_id}"
@@ -91,6 +98,8 @@ class Retrying:
     wish: RetryWish
     settled: Mapping[DocumentKey, Collection[int]]
     """Items that need no asking: answered since, or in a live job."""
+    busy: Collection[DocumentKey] = ()
+    """Documents that a live run asks about at this moment."""
     left: list[Left] = field(default_factory=list)
     """What is not asked again, and why; filled while `write_jobs` runs."""
 
@@ -102,7 +111,7 @@ class Retrying:
         if isinstance(self.assembly.task, StreamingTask):
             yield from self._streamed(self.assembly.task)
             return
-        again = wanted(self.parent, self.assembly.task, self.folders, self.wish, settled=self.settled)
+        again = wanted(self.parent, self.assembly.task, self.folders, self.wish, settled=self.settled, busy=self.busy)
         with JobAssembler(self.assembly) as assembler:
             for request in again:
                 yield from self._written(request, assembler)

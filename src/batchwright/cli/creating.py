@@ -14,7 +14,7 @@ from batchwright.job import JobRecord, JobState
 from batchwright.providers.base import Provider
 from batchwright.sources.names import select
 from batchwright.tasks.base import Task
-from batchwright.tasks.claims import DocumentClaims
+from batchwright.tasks.claims import BUSY, DocumentClaims
 from batchwright.tasks.planning import DocumentKey, key_of, pending_items
 from batchwright.tasks.remaining import Planned, answered_items, what_is_left
 
@@ -58,7 +58,7 @@ def write_planned(
     with workbench.folders.planning():
         planned = plan(workbench, task, choice)
         busy = DocumentClaims(workbench.folders.locks).busy(key_of(plan.document) for plan in planned.documents)
-        planned.leave(busy, "a live run is asking about it now; run the same command again when that has ended")
+        planned.leave(busy, BUSY)
         assembly = assembly_for(workbench, task, provider, batch_size=choice.batch_size, jobs_per=choice.jobs_per)
         jobs = list(write_jobs(planned, assembly))
         workbench.remember(jobs)

@@ -16,6 +16,9 @@ from typing import Self
 from batchwright.errors import TrackingError
 from batchwright.tasks.planning import DocumentKey
 
+BUSY = "a live run is asking about it now; run the same command again when that has ended"
+"""Why a document is left out of a job."""
+
 
 class DocumentClaims:
     """The claims one process holds; a context manager that frees them all. `folder` is shared by the workspace."""

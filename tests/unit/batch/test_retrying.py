@@ -14,7 +14,7 @@ from batchwright.tasks.planning import key_of, pending_items
 from batchwright.tasks.remaining import answered_items
 
 
-def retry(house, parent, **wish):
+def retry(house, parent, *, busy=(), **wish):
     settled = {key: set(items) for key, items in pending_items(house.store.load()).items()}
     for document in house.task.documents():
         settled.setdefault(key_of(document), set()).update(answered_items(house.task, document))
@@ -34,6 +34,7 @@ def retry(house, parent, **wish):
         folders=house.folders,
         wish=RetryWish(**wish),
         settled=settled,
+        busy=busy,
     )
     jobs = list(retrying.write_jobs())
     house.store.add(jobs)
@@ -93,6 +94,16 @@ def test_items_in_a_live_job_or_answered_since_are_not_asked_twice(house):
     list(house.engine.submit_all([record]))
     house.look()
     assert retry(house, parent) == ([], [])
+
+
+def test_what_a_live_run_is_asking_about_is_left_to_it(house):
+    parent = collected_with(house, errored(FailureKind.SERVER))
+    jobs, (left,) = retry(house, parent, busy={("g", "a")})
+    assert jobs == []
+    assert (left.batch.document, left.batch.item_ids) == ("a", (0, 1))
+    assert "live run" in left.reason
+    (record,), left = retry(house, parent, busy={("g", "b")})
+    assert (record.request_count, left) == (1, [])
 
 
 def test_tries_are_limited(house):

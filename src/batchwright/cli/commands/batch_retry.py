@@ -16,6 +16,7 @@ from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.errors import ConfigurationError
 from batchwright.job import JobRecord, JobStatus, status_of
 from batchwright.tasks.base import Document, StreamingTask, Task
+from batchwright.tasks.claims import DocumentClaims
 from batchwright.tasks.planning import DocumentKey, key_of
 
 
@@ -91,12 +92,14 @@ def _plan(
         for parent in parents:
             task = task_of(parent.task)
             provider = workbench.provider(parent.provider_name, parent.model or None)
+            about = {(batch.group, batch.document) for batch in parent.batches}
             retrying = Retrying(
                 parent=parent,
                 assembly=assembly_for(workbench, task, provider, batch_size=parent.batch_size, parent=parent),
                 folders=workbench.folders,
                 wish=wish,
                 settled=_settled(workbench, parent, task),
+                busy=DocumentClaims(workbench.folders.locks).busy(about),
             )
             written = list(retrying.write_jobs())
             workbench.remember(written)
