@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 import pytest
+from llm.cli import cli as llm_tool
 
 import batchwright
 from batchwright import config, errors, service
+from batchwright.cli.datasets.group import batch_group
 from batchwright.cli.exits import ExitCode
 from batchwright.cli.main import cli
 from batchwright.cli.options import workspace_options
@@ -16,6 +18,7 @@ from batchwright.emulator import FAULTS, Limits, Operation, Responder, Scenario,
 from batchwright.emulator.scenario import DEFAULT_LIMITS
 from batchwright.emulator.world import COUNTERS
 from batchwright.job import JobState, JobStatus
+from batchwright.plugins.llm.backend import LlmBackend
 from batchwright.providers.registry import provider_class
 from batchwright.sources.issues import OPTIONAL, REQUIRED
 from batchwright.tasks.categorise import Category
@@ -24,6 +27,7 @@ REFERENCE = "docs/reference.md"
 PYTHON = "docs/python.md"
 EMULATOR = "docs/emulator.md"
 DOCUMENTS = "docs/documents.md"
+LLM = "docs/llm.md"
 
 COMMANDS = {name: cli.get_command(click.Context(cli), name) for name in cli.list_commands(click.Context(cli))}
 SHARED = {name for param in click.command()(workspace_options(lambda: None)).params for name in param.opts}
@@ -38,11 +42,14 @@ def params_of(command: click.Command) -> list[click.Parameter]:
     return command.params + [param for found in inner for param in found.params]
 
 
-OPTIONS = {
-    name: {option for param in params_of(command) for option in (*param.opts, *param.secondary_opts)}
-    for name, command in COMMANDS.items()
-}
-OPTIONS = {name: {option for option in options if option.startswith("-")} for name, options in OPTIONS.items()}
+def options_of(command: click.Command) -> set[str]:
+    found = {option for param in params_of(command) for option in (*param.opts, *param.secondary_opts)}
+    return {option for option in found if option.startswith("-")}
+
+
+OPTIONS = {name: options_of(command) for name, command in COMMANDS.items()}
+LLM_BATCH = options_of(batch_group(LlmBackend()))
+LLM_LOGS = {option for param in llm_tool.commands["logs"].commands["list"].params for option in param.opts}
 EVERYWHERE = {"-h", "--help", "--version"}
 
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*(?![\w./])")
@@ -107,12 +114,13 @@ def test_a_command_that_a_page_shows_has_the_options_it_is_shown_with(page_name,
         for match in _CALLED.finditer(typed):
             assert match["command"] in COMMANDS, f"{page_name}: {typed}"
         for match in _CALL.finditer(typed):
-            known = OPTIONS[match["command"]] | EVERYWHERE
+            own = LLM_BATCH if typed.lstrip().startswith("llm ") else OPTIONS[match["command"]]
+            known = own | EVERYWHERE
             assert options_in(match["rest"]) <= known, f"{page_name}: {typed}"
 
 
 def test_an_option_that_a_page_names_is_there(page_name, pages):
-    known = set().union(*OPTIONS.values()) | EVERYWHERE
+    known = set().union(*OPTIONS.values()) | EVERYWHERE | (LLM_BATCH | LLM_LOGS if page_name == LLM else set())
     named = set(re.findall(r"`(--[a-z-]+)[^`]*`", pages[page_name].prose))
     assert named <= known
 
