@@ -175,6 +175,21 @@ def test_a_budget_that_is_enough_lets_the_work_be_done(workspace, emulator):
     assert emulator.total("creates") == 1
 
 
+def test_a_budget_counts_the_jobs_planned_before_that_would_be_sent_along(workspace, emulator):
+    workspace.variables["BATCHWRIGHT_GEMINI_MAX_CONCURRENT_JOBS"] = "1"
+    workspace.run("batch-create", *GEMINI, "--jobs-per", "document", check=0)
+    del workspace.variables["BATCHWRIGHT_GEMINI_MAX_CONCURRENT_JOBS"]
+    waiting = sum(job["state"] == "planned" for job in workspace.jobs.values())
+    assert waiting
+    (left,) = estimates(workspace, *GEMINI)  # everything is planned, so it is about these alone
+    most = Decimal(left["batch_usd"][1])
+    refused = workspace.run("batch-create", *GEMINI, "--max-cost", f"{most * Decimal('0.9'):f}", check=6)
+    assert "may cost up to" in refused.stderr
+    assert emulator.total("creates") == 1
+    workspace.run("batch-create", *GEMINI, "--max-cost", f"{most:f}", check=0)
+    assert emulator.total("creates") == 1 + waiting
+
+
 def test_what_has_no_price_is_within_no_budget(workspace, emulator):
     refused = workspace.run("batch-create", "--provider", "gemini", "--model", "gemini-9", "--max-cost", "99", check=6)
     assert "what it costs is unknown" in refused.stderr
