@@ -39,6 +39,10 @@ def unmoved(now: JobRecord, seen: JobRecord) -> bool:
     )
 
 
+_MOST_DIGITS = 18
+"""Of a position: longer numbers are nobody's, and Python refuses to read very long ones."""
+
+
 def custom_id(tag: str, position: int) -> str:
     """Return the id of a job's n-th request, counted from 0."""
     return f"{tag}-{position}"
@@ -50,7 +54,7 @@ def position_of(tag: str, custom_id: str | None) -> int | None:
     if custom_id is None or not custom_id.startswith(prefix):
         return None
     number = custom_id[len(prefix) :]
-    return int(number) if number.isascii() and number.isdigit() else None
+    return int(number) if number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS else None
 
 
 def intended(record: JobRecord, *, tag: str, account: str, now: datetime) -> JobRecord:

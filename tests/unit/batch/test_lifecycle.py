@@ -9,7 +9,19 @@ def test_a_custom_id_leads_back_to_its_position(position):
 
 
 @pytest.mark.parametrize(
-    "stranger", [None, "", "job-0-a1", "job-0-a1-", "job-0-a1-x", "job-0-a1--1", "job-0-a2-1", "job-0-a1-٣", "7"]
+    "stranger",
+    [
+        None,
+        "",
+        "job-0-a1",
+        "job-0-a1-",
+        "job-0-a1-x",
+        "job-0-a1--1",
+        "job-0-a2-1",
+        "job-0-a1-٣",
+        "7",
+        "job-0-a1-" + "9" * 5000,
+    ],
 )
 def test_an_id_of_another_attempt_or_of_nobody_has_no_position(stranger):
     assert position_of("job-0-a1", stranger) is None

@@ -93,6 +93,22 @@ def test_failed_rows_are_marked_with_their_error(tmp_path, name):
     assert third["error"] == "refused: too\nlong"
 
 
+@pytest.mark.parametrize("name", ["out.csv", "out.json", "out.jsonl"])
+def test_rows_written_all_together_are_written_as_one_after_another(tmp_path, name):
+    outcomes = [Outcome(error="no") if number == 300 else Outcome(text=f"answer {number}") for number in range(600)]
+    rows = [({"id": str(number)}, outcome) for number, outcome in enumerate(outcomes)]
+    for folder in ("together", "single"):
+        with open_report(tmp_path / folder / name, Shape(columns=("id",))) as report:
+            if folder == "together":
+                report.write_all(iter(rows))
+            else:
+                for number, row in enumerate(rows):
+                    report.write(number, *row)
+            written = report.finish()
+        assert (written.rows, written.failed) == (600, 1)
+    assert (tmp_path / "together" / name).read_bytes() == (tmp_path / "single" / name).read_bytes()
+
+
 def test_the_report_says_how_many_rows_failed(tmp_path):
     with open_report(tmp_path / "out.csv", Shape(columns=COLUMNS)) as report:
         report.write(0, GUIDE[0], SENTIMENTS[0])

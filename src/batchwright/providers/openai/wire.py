@@ -248,7 +248,7 @@ def decode_line(line: Json) -> Result:
 def _plain_answer(line: Json) -> Result | None:
     """Return the answer in a line of the usual form: a chat completion that is whole. None for any other.
 
-    Nothing but speed: `_read_line` reads the same of it, at twice the price, and there are millions of them.
+    Nothing but speed: `_read_line` reads the same of it, field by field, and there are millions of them.
     """
     try:
         custom_id, response = line["custom_id"], line["response"]

@@ -9,7 +9,7 @@ import fcntl
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -105,22 +105,23 @@ class DatasetWriter:
             raise _unwritable(self._path, exc) from exc
 
     def write_all(self, rows: Iterable[tuple[Mapping[str, Any], Outcome]]) -> None:
-        """Write the outcomes of all rows from the next on, in their order, at two thirds of what `write` costs each.
+        """Write the outcomes of all rows from the next on, in their order; cheaper than `write` for each.
 
         Raises what `rows` raises, `InputError` where the file cannot be written.
         """
         waiting = iter(rows)
-        try:
-            while piece := list(itertools.islice(waiting, _PIECE_ROWS)):
-                if any(outcome.error is not None for _, outcome in piece):
-                    for cells, outcome in piece:
-                        self._append(cells, outcome)
-                else:
-                    self._file.write(b"".join(itertools.starmap(self._layout.encode, piece)))
-                    self._rows += len(piece)
-                self._next += len(piece)
-        except OSError as exc:
-            raise _unwritable(self._path, exc) from exc
+        while piece := list(itertools.islice(waiting, _PIECE_ROWS)):
+            with _explained(self._path):
+                self._append_all(piece)
+            self._next += len(piece)
+
+    def _append_all(self, piece: Sequence[tuple[Mapping[str, Any], Outcome]]) -> None:
+        if any(outcome.error is not None for _, outcome in piece):
+            for cells, outcome in piece:
+                self._append(cells, outcome)
+            return
+        self._file.write(b"".join(itertools.starmap(self._layout.encode, piece)))
+        self._rows += len(piece)
 
     def finish(self) -> Written:
         """End the file and give it its name; rows that never came are not in it. Raises `InputError`."""
