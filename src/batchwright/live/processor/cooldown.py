@@ -65,14 +65,20 @@ class SlowStart:
     """Spaces out the requests after a cooldown: each gets its own moment to go, one after the other.
 
     `delay_of` says, by the number of requests since the cooldown, whether the next is held back and for how many
-    seconds after the one before it.
+    seconds after the one before it. Those that come meanwhile and are more than it counts follow at its last delay:
+    together they would be the very surge that it is to prevent. Whoever comes after its last request goes at once, be
+    there some that still wait: what was let go may go on, or many workers would for ever be as slow as a few.
     """
 
-    __slots__ = ("_delay_of", "_latest", "active", "started")
+    __slots__ = ("_delay", "_delay_of", "_latest", "_over", "active", "started")
 
     def __init__(self, delay_of: Callable[[int], tuple[bool, float]]) -> None:
         self._delay_of = delay_of
+        self._delay = 0.0
         self._latest = 0.0
+        """The latest moment that was given to a request."""
+        self._over = 0.0
+        """The moment of the last request that was counted."""
         self.active = False
         self.started = 0
         """Requests that were given their moment since the last cooldown."""
@@ -81,14 +87,18 @@ class SlowStart:
         """Begin again, at the end of a cooldown."""
         self.active = True
         self.started = 0
-        self._latest = now
+        self._latest = self._over = now
 
     def reserve(self, now: float) -> float:
         """Return the seconds from now until the next request may go; this moment is then taken."""
         applies, delay = self._delay_of(self.started)
         if applies:
             self.started += 1
-            self._latest = max(now, self._latest + max(0.0, delay))
-        elif now >= self._latest:
-            self.active = False
-        return max(0.0, self._latest - now)  # nobody overtakes those that wait for the moment they were given
+            self._delay = max(0.0, delay)
+            self._latest = self._over = max(now, self._latest + self._delay)
+        elif now < self._over:
+            self._latest += self._delay
+        else:
+            self.active = now < self._latest
+            return 0.0
+        return self._latest - now

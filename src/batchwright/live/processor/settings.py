@@ -51,7 +51,7 @@ class RateLimitConfig:
     slow_start_initial_delay: float = 2.0
     """Before the first of them."""
     slow_start_final_delay: float = 0.1
-    """Before the last of them."""
+    """Before the last of them, and before each that came meanwhile and has to follow."""
     backoff_multiplier: float = 1.5
     """What each further pause without a success in between multiplies the pause by."""
     max_cooldown_seconds: float = 3600.0

@@ -79,14 +79,23 @@ def test_each_request_of_a_slow_start_gets_its_own_moment():
     assert [100 + start.reserve(100) for _ in range(4)] == [104, 107, 109, 110]
 
 
-def test_nobody_overtakes_those_that_wait_for_their_moment():
+def test_those_that_come_meanwhile_follow_one_by_one_at_the_last_delay():
     start = SlowStart(shrinking)
     start.begin(100)
     for _ in range(4):
         start.reserve(100)
-    assert start.reserve(101) == 9
+    assert [101 + start.reserve(101) for _ in range(3)] == [111, 112, 113]
     assert start.active
+
+
+def test_whoever_comes_after_the_last_counted_request_goes_at_once_and_it_all_ends_with_the_last_moment():
+    start = SlowStart(shrinking)
+    start.begin(100)
+    for _ in range(5):
+        start.reserve(100)
     assert start.reserve(110) == 0
+    assert start.active, "one waits for its moment at 111"
+    assert start.reserve(111) == 0
     assert not start.active
 
 

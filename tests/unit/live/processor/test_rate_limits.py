@@ -1,6 +1,7 @@
 """What a 429 does: everybody pauses once, the item is done afterwards, and it uses up no attempt."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -190,7 +191,7 @@ def test_after_a_pause_requests_start_again_one_by_one_faster_and_faster():
     settings = config(20, slow_start_items=4, slow_start_initial_delay=4, slow_start_final_delay=1)
     process(server.items(30), settings)
     again = sorted(at for at in server.asked if at > 60)
-    assert again[:5] == pytest.approx([64.5, 67.5, 69.5, 70.5, 70.5])
+    assert again[:5] == pytest.approx([64.5, 67.5, 69.5, 70.5, 71.5])
 
 
 def test_there_is_no_slow_start_without_a_pause():
@@ -337,3 +338,24 @@ def test_the_mock_agent_is_refused_as_told():
     got = run_virtual(read())
     assert got["rate_limits_hit"] == 1
     assert got["total_cooldown_time"] == pytest.approx(60)
+
+
+def test_after_a_pause_many_workers_do_not_all_go_at_one_moment():
+    server = Server(lambda call: call <= 200)
+    settings = ProcessorConfig(max_workers=200)
+    result, stats, _ = process(server.items(200), settings)
+    assert result.succeeded == 200
+    assert stats["rate_limit_count"] == 1
+    again = server.asked[200:]
+    gaps = [later - earlier for earlier, later in pairwise(again)]
+    assert min(gaps) >= settings.rate_limit.slow_start_final_delay - 1e-6
+
+
+def test_a_slow_start_does_not_keep_many_workers_slow():
+    server = Server(lambda call: call <= 20)
+    settings = config(20, slow_start_items=5, slow_start_initial_delay=0.5, slow_start_final_delay=0.5)
+    result, stats, _ = process(server.items(600), settings)
+    assert result.succeeded == 600
+    assert stats["rate_limit_count"] == 1
+    admitted = 61 + 20 * 0.5
+    assert sum(admitted + 1 <= at < admitted + 2 for at in server.asked) == 20
