@@ -2,29 +2,26 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import click
 import pydantic_core
 
 from batchwright.batch.planner import JobsPer
+from batchwright.cli.choosing import choice_from, choice_options
 from batchwright.cli.creating import Choice, left_for, rehearse, write_payloads, write_planned
 from batchwright.cli.estimating import budget_options, estimate_documents, may_start
 from batchwright.cli.exits import ExitCode
 from batchwright.cli.fetching import print_look
-from batchwright.cli.options import GuideCommand, ManyValued
+from batchwright.cli.options import GuideCommand
 from batchwright.cli.output import data, shown_path, talk, warning
 from batchwright.cli.sending import documents_in, send, summarise, verdict
 from batchwright.cli.subjects import by_document
 from batchwright.cli.workbench import Workbench, with_workbench
-from batchwright.config import batch_size_from, provider_from
 
 
 @click.command("batch-create", cls=GuideCommand)
-@click.option("--subjects", cls=ManyValued, help="Only these subjects (case, spaces and hyphens do not matter).")
-@click.option("--documents", cls=ManyValued, help="Only these documents.")
-@click.option("--batch-size", type=int, help="Issues a request  [default: LLM_CATEGORISER_BATCH_SIZE or 10]")
-@click.option("--provider", help="gemini, openai or anthropic  [default: LLM_PRIMARY or gemini]")
-@click.option("--model", help="Model to ask  [default: the provider's]")
+@choice_options
 @click.option(
     "--jobs-per",
     type=click.Choice([choice.value for choice in JobsPer]),
@@ -32,8 +29,6 @@ from batchwright.config import batch_size_from, provider_from
     show_default=True,
     help="What one job holds; `run` packs everything into as few as the provider allows.",
 )
-@click.option("--limit", type=int, help="At most this many batches: a cheap pilot.")
-@click.option("--force", is_flag=True, help="Ask again what is answered or pending.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; needs no key, writes nothing.")
 @click.option(
     "--emit-payload",
@@ -46,19 +41,13 @@ from batchwright.config import batch_size_from, provider_from
 def command(
     workbench: Workbench,
     *,
-    subjects: tuple[str, ...],
-    documents: tuple[str, ...],
-    batch_size: int | None,
-    provider: str | None,
-    model: str | None,
     jobs_per: str,
-    limit: int | None,
-    force: bool,
     dry_run: bool,
     emit_payload: Path | None,
     estimate: bool,
     yes: bool,
     max_cost: Decimal | None,
+    **chosen: Any,
 ) -> int:
     """Turn documents with issues into provider batch jobs.
 
@@ -73,17 +62,7 @@ def command(
       batchwright batch-create --dry-run
       batchwright batch-create --estimate --max-cost 5
     """  # noqa: D301  (\b keeps click from wrapping the examples)
-    environment = workbench.settings.environment
-    choice = Choice(
-        provider_name=provider_from(environment, provider),
-        model=model,
-        subjects=subjects,
-        documents=documents,
-        batch_size=batch_size_from(environment, batch_size),
-        jobs_per=JobsPer(jobs_per),
-        limit=limit,
-        force=force,
-    )
+    choice = choice_from(workbench, jobs_per=JobsPer(jobs_per), **chosen)
     if dry_run:
         return _rehearse(workbench, choice)
     if emit_payload is not None:

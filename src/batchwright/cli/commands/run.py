@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import click
 import pydantic_core
 
+from batchwright.cli.choosing import choice_from, choice_options
 from batchwright.cli.creating import NO_KEY, Choice, plan
 from batchwright.cli.estimating import budget_options, may_start
 from batchwright.cli.exits import ExitCode
@@ -13,11 +15,11 @@ from batchwright.cli.live.estimate import allowance_for, estimate_run
 from batchwright.cli.live.progress import LiveProgress
 from batchwright.cli.live.run import AT_ONCE, LiveRun, LiveWish
 from batchwright.cli.live.telling import summarise
-from batchwright.cli.options import GuideCommand, ManyValued
+from batchwright.cli.options import GuideCommand
 from batchwright.cli.output import data, talk, warning
 from batchwright.cli.subjects import where
 from batchwright.cli.workbench import Workbench, with_workbench
-from batchwright.config import batch_size_from, fallbacks_from, provider_from
+from batchwright.config import fallbacks_from
 from batchwright.errors import InputError, LLMProviderConfigurationError, TrackingError
 from batchwright.live.documents.agenda import Agenda
 from batchwright.live.documents.questions import MAX_RETRIES
@@ -31,13 +33,7 @@ from batchwright.tracking.state import StateFile
 
 
 @click.command("run", cls=GuideCommand)
-@click.option("--subjects", cls=ManyValued, help="Only these subjects (case, spaces and hyphens do not matter).")
-@click.option("--documents", cls=ManyValued, help="Only these documents.")
-@click.option("--batch-size", type=int, help="Issues a request  [default: LLM_CATEGORISER_BATCH_SIZE or 10]")
-@click.option("--provider", help="gemini, openai or anthropic  [default: LLM_PRIMARY or gemini]")
-@click.option("--model", help="Model to ask  [default: the provider's]")
-@click.option("--limit", type=int, help="At most this many batches: a cheap pilot.")
-@click.option("--force", is_flag=True, help="Ask again what is answered or pending.")
+@choice_options
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=AT_ONCE, show_default=True, help="Requests at the same time."
 )
@@ -62,13 +58,6 @@ from batchwright.tracking.state import StateFile
 def command(
     workbench: Workbench,
     *,
-    subjects: tuple[str, ...],
-    documents: tuple[str, ...],
-    batch_size: int | None,
-    provider: str | None,
-    model: str | None,
-    limit: int | None,
-    force: bool,
     concurrency: int,
     rate_limit: float | None,
     tokens_per_minute: float | None,
@@ -79,6 +68,7 @@ def command(
     estimate: bool,
     yes: bool,
     max_cost: Decimal | None,
+    **chosen: Any,
 ) -> int:
     """Answer documents now, at the live price, and write their reports.
 
@@ -93,16 +83,7 @@ def command(
       batchwright run --limit 2
       batchwright run --estimate --max-cost 5
     """  # noqa: D301  (\b keeps click from wrapping the examples)
-    environment = workbench.settings.environment
-    choice = Choice(
-        provider_name=provider_from(environment, provider),
-        model=model,
-        subjects=subjects,
-        documents=documents,
-        batch_size=batch_size_from(environment, batch_size),
-        limit=limit,
-        force=force,
-    )
+    choice = choice_from(workbench, **chosen)
     if dry_run:
         return _rehearse(workbench, choice)
     wish = LiveWish(
@@ -112,7 +93,7 @@ def command(
         max_retries=max_retries,
         fail_on_quota=fail_on_quota,
         csv_safe=csv_safe,
-        force=force,
+        force=choice.force,
     )
     if estimate or max_cost is not None:
         expected = estimate_run(workbench, workbench.task(), choice, wish)
