@@ -1,6 +1,6 @@
 """`batch-reconcile`: what became of creates whose answer was lost."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import click
 
@@ -64,22 +64,27 @@ def _rebuild(workbench: Workbench) -> None:
         known = {record.job_id for record in workbench.store.load()}
         lost = [record for record in workbench.folders.kept() if record.job_id not in known]
         accounts = {name: workbench.provider(name).account for name in {record.provider_name for record in lost}}
-        answered = _answered(workbench) if lost else {}
+        answered = _answered(workbench, {record.task for record in lost})
         restored = [
             record
             for record in lost_records(workbench.folders, known, accounts)
             if any(
-                set(batch.item_ids) - answered.get((batch.group, batch.document), frozenset())
+                item not in answered.get((batch.group, batch.document), ())
                 for batch in record.batches
+                for item in batch.item_ids
             )
         ]
         workbench.store.add(restored)
     data(f"Restored {len(restored)} record(s) from {shown_path(workbench.folders.root)}")
 
 
-def _answered(workbench: Workbench) -> dict[DocumentKey, frozenset[int]]:
-    task = workbench.task()
-    return {key_of(document): frozenset(answered_items(task, document)) for document in task.documents()}
+def _answered(workbench: Workbench, tasks: Collection[str]) -> dict[DocumentKey, Collection[int]]:
+    """Return the items of all documents of some tasks that have their rows."""
+    return {
+        key_of(document): answered_items(task, document)
+        for task in map(workbench.task, sorted(tasks))
+        for document in task.documents()
+    }
 
 
 def _by_word(workbench: Workbench, records: Sequence[JobRecord], *, adopt: str | None, absent: bool) -> int:
