@@ -14,6 +14,7 @@ from batchwright.workspace import copy_to
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SAYS = {
     "complete_batch.py": "Mathematics GCSE past paper 2023: Categorise this document: Mathematics GCSE past paper 2023",
+    "rows.py": "Please cancel my subscription: Triage\nid,message,topic,urgent\n",
     "stage.py": "pages labelled, 0 skipped, 0 failed\n",
     "three_providers.py": "anthropic (claude-haiku-4-5): ",
     "live_context.py": "Ada (123): What is a limit?",

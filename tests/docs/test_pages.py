@@ -31,6 +31,8 @@ PROGRAMS = Path(sys.executable).parent
 UPDATE = os.environ.get("BATCHWRIGHT_UPDATE_DOCS") == "1"
 WARM_COMMANDS = Path(__file__).with_name("warm_commands.py")
 READERS = 3
+SHELL_TIMEOUT = 240
+"""Seconds; far more than anything takes on a machine that is not busy with other things."""
 pytestmark = pytest.mark.timeout(900)  # a page may wait until others are read
 AT_ONCE = {"validating_s": 0, "in_progress_s": 0, "finalizing_s": 0, "cancelling_s": 0}
 """Jobs that are done when somebody first looks: pages wait for nothing."""
@@ -207,7 +209,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            timeout=60,
+            timeout=SHELL_TIMEOUT,
             check=False,
         )
         with contextlib.suppress(FileNotFoundError):
@@ -304,31 +306,35 @@ def command():
     assert (PROGRAMS / "batchwright").exists(), "install the package first: the pages run its command"
     with tempfile.TemporaryDirectory() as name:  # not pytest's folder: a socket's path has to be short
         arguments = [sys.executable, "-P", str(WARM_COMMANDS), f"{name}/socket", f"{name}/batchwright"]
-        with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as server:
+        with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
             assert server.stdout is not None
             assert server.stdout.readline() == b"listening\n"
             yield Path(name) / "batchwright"
-            server.kill()
 
 
 @pytest.fixture(scope="session")
-def readings(request, pages, tmp_path_factory, new_transcript, command):
-    """The pages that are asked for, each read by a reader of its own, several at a time: they mostly wait."""
+def reading(request, pages, tmp_path_factory, new_transcript, command):
+    """The future of a page that is read: all that are asked for at once, several at a time, for they mostly wait.
+
+    Where pytest-xdist has shared the tests out, nobody knows which pages come here: each is read when its turn comes.
+    """
     asked = {
         item.callspec.params["page_name"]
         for item in request.session.items
         if getattr(item, "originalname", "") == test_a_page_does_what_it_says.__name__
     }
     with ThreadPoolExecutor(READERS) as readers:
-        yield {
-            name: readers.submit(follow, pages[name], tmp_path_factory.mktemp("page"), new_transcript(), command)
-            for name in pages
-            if name in asked
-        }
+
+        def read(name):
+            return readers.submit(follow, pages[name], tmp_path_factory.mktemp("page"), new_transcript(), command)
+
+        shared_out = hasattr(request.config, "workerinput")
+        begun = {} if shared_out else {name: read(name) for name in sorted(asked)}
+        yield lambda name: begun.get(name) or read(name)
 
 
-def test_a_page_does_what_it_says(page_name, readings):
-    readings[page_name].result()
+def test_a_page_does_what_it_says(page_name, reading):
+    reading(page_name).result()
 
 
 def test_what_is_not_run_is_there_and_has_a_reason(page_name, pages, root):

@@ -12,6 +12,7 @@ import gc
 import importlib
 import marshal
 import os
+import select
 import signal
 import socket
 import sys
@@ -47,7 +48,7 @@ sys.exit(code[0])
 
 
 def main(path: str, program: Path) -> None:
-    """Take calls until killed. Returns in every process that is to run a command, and is set up for it."""
+    """Take calls as long as stdin is open. Returns in every process that is to run a command, and is set up for it."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(64)
@@ -77,14 +78,15 @@ def main(path: str, program: Path) -> None:
 
 
 def _next_call(listener: socket.socket) -> socket.socket:
-    """Return, in a new process for each of them, a call."""
+    """Return, in a new process for each of them, a call; ends the program when stdin does, however its parent died."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for these processes
-    while True:
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         call, _ = listener.accept()
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             return call
         call.close()
+    sys.exit()
 
 
 def _tell(call: socket.socket, child: int) -> None:
