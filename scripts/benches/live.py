@@ -214,7 +214,15 @@ class Bench:
         yield Demand(what="with latency, of the bare loop's rate", found=share, bar=SHARE_WITH_LATENCY, at_least=True)
 
     def limits(self) -> Iterator[Demand]:
-        """Let one pause for all and independent retries meet a server that allows half of what is sent."""
+        """Let one pause for all and independent retries meet a server that allows half of what is sent.
+
+        What is set, and why: both ways share one limiter at twice what the server allows, which lets go evenly (bursts
+        of a twentieth of a second), and have the same number of workers. The pauses and the slow start's delays of the
+        coordinated way are the defaults divided by `live_runs.SCALE`, for the default pause of five minutes would be
+        all that is measured; and it may pause as often as it takes, as the other may try again as often as it takes.
+        The independent way pauses as the SDKs do, in seconds as they are. The server counts refused calls against
+        the limit as well, as OpenAI says of its own; where refusals cost nothing, retrying at once is punished less.
+        """
         sizes = self.sizes
         found = {}
         for way in ("independent", "coordinated"):

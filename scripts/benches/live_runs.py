@@ -248,7 +248,10 @@ async def engine(_vendor: Vendor, _url: str, workers: int) -> AsyncIterator[Run]
 
 @asynccontextmanager
 async def coordinated(vendor: Vendor, url: str, workers: int) -> AsyncIterator[Run]:
-    """Give the engine at twice the rate that the server allows: one pause for all, and a slow start after it."""
+    """Give the engine at twice the rate that the server allows: one pause for all, and a slow start after it.
+
+    The settings are the defaults, with every duration divided by `SCALE`, and no end to the number of pauses.
+    """
     defaults = RateLimitConfig()
     rate_limit = RateLimitConfig(
         cooldown_seconds=defaults.cooldown_seconds / SCALE,
