@@ -285,6 +285,18 @@ def test_a_resumed_run_has_to_ask_the_same(place):
     ask(place, "questions.txt", "--resume", "--template", "Say {prompt}")
 
 
+def test_of_several_runs_the_newest_that_is_not_complete_goes_on(place):
+    questions(place, 20)
+    strike(place, {"name": "empty_answer", "times": 1})
+    ask(place, "questions.txt", "--schema", "mood", "--batch-id", "first", check=3)
+    ask(place, "questions.txt", "--batch-id", "second")
+    again = ask(place, "questions.txt", "--resume")
+    assert "Run first: 1 of 20 rows left" in again.stderr
+    assert "is complete" in ask(place, "questions.txt", "--resume").stderr
+    other = ask(place, "questions.txt", "--resume", "--batch-id", "first", "--via", "batch")
+    assert "The run first is complete" in other.stderr
+
+
 def test_a_complete_run_has_nothing_to_go_on_with(place):
     ask(place, "reviews.csv")
     done = ask(place, "reviews.csv", "--resume")
@@ -347,7 +359,19 @@ def test_a_run_that_did_not_end_well_goes_on_by_itself_where_that_is_set(place):
     questions(place, 20)
     strike(place, {"name": "empty_answer", "after": 5, "times": 1})
     ask(place, "questions.txt", "--schema", "mood", "--stop-on-error", check=3)
-    ask(place, "questions.txt", "--schema", "mood")
+    ask(place, "questions.txt", "--schema", "mood", "--system", "Be kind.")
+    assert [run["status"] for run in runs_of(place)] == ["completed", "failed"], "another question is another run"
+    ask(place, "questions.txt", "--schema", "mood", "--batch-id", "other")
+    assert prompts_asked(place).total() == 46
+
+
+def test_what_goes_on_by_itself_is_the_newest_run_and_the_same(place):
+    (place.folder / "batchwright.toml").write_text("[batch.defaults]\nresume_on_failure = true\n")
+    questions(place, 20)
+    strike(place, {"name": "empty_answer", "after": 5, "times": 1})
+    ask(place, "questions.txt", "--schema", "mood", "--stop-on-error", check=3)
+    done = ask(place, "questions.txt", "--schema", "mood")
+    assert "15 of 20 rows left" in done.stderr
     assert only_run(place)["status"] == "completed"
     assert prompts_asked(place).total() == 21
 

@@ -52,7 +52,7 @@ class Given:
     csv_safe: bool
     no_dedupe: bool
     cache: bool
-    via: str
+    via: str | None
     overwrite: bool
     database: Path | None
 
@@ -92,9 +92,7 @@ RUN_OPTIONS: Final = (
     click.option(
         "--via",
         type=click.Choice([LIVE, BATCH]),
-        default=LIVE,
-        show_default=True,
-        help="Ask now, or through the provider's Batch API at half the price.",
+        help="Ask now, or through the provider's Batch API at half the price  [default: live]",
     ),
     click.option("--overwrite", is_flag=True, help="Replace an output that is there already."),
     click.option("--estimate-cost", is_flag=True, help="Show what it will cost first, and ask."),

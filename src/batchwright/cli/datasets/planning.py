@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from batchwright.cli.datasets.base import Asking, Model, Session, Wish
-from batchwright.cli.datasets.options import Given
+from batchwright.cli.datasets.options import LIVE, Given
 from batchwright.errors import ChangedInputError, ConfigurationError, InputError
 from batchwright.reports.datasets.base import Format
 from batchwright.run import Run, RunStatus
@@ -58,15 +58,17 @@ class RowPlan:
 
 
 def run_to_go_on(store: RunStore, claims: RunClaims, given: Given, *, program: str) -> Run:
-    """Return the run that `--resume` means. Raises `InputError` where there is none, or it is at work or done."""
+    """Return the run that `--resume` means: of several, the newest that is not complete, or else the newest.
+
+    Raises `InputError` where there is none, or somebody works on it.
+    """
     if given.batch_id is not None:
         run = claims.seen(store.get(given.batch_id))
     else:
-        of_input = (run for run in store.runs() if _is_about(run, given.inputs))
-        found = next(of_input, None)
-        if found is None:
+        of_input = [claims.seen(run) for run in store.runs() if _is_about(run, given.inputs)]
+        if not of_input:
             raise InputError(f"there is no run of {', '.join(given.inputs)} to go on with; see: {program} list")
-        run = claims.seen(found)
+        run = next((run for run in of_input if not is_complete(run)), of_input[0])
     if run.status is RunStatus.RUNNING and run.config.get("via") != VIA_BATCH:
         raise InputError(f"the run {run.run_id} is being worked on at this moment; see: {program} status {run.run_id}")
     return run
@@ -131,7 +133,7 @@ def plan_of(session: Session, given: Given, resumed: Run | None) -> RowPlan:
         format=_format(given, before, preferences.format),
         csv_safe=given.csv_safe or bool(before.get("csv_safe")),
         dedupe=not given.no_dedupe and before.get("dedupe", True),
-        via=before.get("via", given.via),
+        via=before.get("via") or given.via or LIVE,
         resumed=resumed,
     )
 
@@ -178,6 +180,8 @@ def _as_it_began(
         reasons.append(f"another model ({model.name}, not {run.model})")
     if wish.tools and list(wish.tools) != run.config.get("tools"):
         reasons.append("other tools")
+    if given.via not in {None, run.config.get("via")}:
+        reasons.append(f"another way than --via {run.config.get('via')}")
     before = run.config.get("extras", {})
     reasons += [f"another {name}" for name, value in wish.extras.items() if before.get(name) != value]
     if reasons:

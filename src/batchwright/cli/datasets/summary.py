@@ -37,15 +37,21 @@ def summarise(course: Course, plan: RowPlan, *, program: str) -> None:
     talk(f"  Time: {clock_face(course.seconds)}")
     if plan.output is not None:
         talk(f"  Output: {shown_path(_where(plan.output, run.status))}")
-    for failure in course.failures:
-        talk(f"Failed: {failure}")
-    if course.failed > len(course.failures):
-        talk(f"... and {course.failed - len(course.failures)} more; see: {program} status {run.run_id}")
+    _tell_failures(course, plan, program)
     if run.message and course.ending.error is None:
         talk(f"{run.message[:1].upper()}{run.message[1:]}.")
     if run.failed or run.status is not RunStatus.COMPLETED:
         inputs = " ".join(plan.spec.inputs)
         talk(f"To go on with what has no answer: {program} {inputs} --resume --batch-id {run.run_id}")
+
+
+def _tell_failures(course: Course, plan: RowPlan, program: str) -> None:
+    if plan.output is None and plan.format is None:
+        return  # each was told in its turn
+    for failure in course.failures:
+        talk(f"Failed: {failure}")
+    if course.failed > len(course.failures):
+        talk(f"... and {course.failed - len(course.failures)} more; see: {program} status {course.run.run_id}")
 
 
 def verdict(course: Course) -> ExitCode:

@@ -23,7 +23,9 @@ from batchwright.cli.datasets.running import LiveRows
 from batchwright.cli.datasets.summary import summarise, verdict
 from batchwright.cli.exits import ExitCode
 from batchwright.cli.output import talk, warning
+from batchwright.errors import ChangedInputError
 from batchwright.run import RowSet, Run
+from batchwright.sources.datasets.opening import STANDARD_INPUT
 from batchwright.tracking.run_claims import RunClaims
 from batchwright.tracking.runs import RunStore
 
@@ -111,6 +113,17 @@ def _run(session: Session, given: Given, store: RunStore) -> int:
 def _resumed(session: Session, given: Given, store: RunStore, claims: RunClaims) -> Run | None:
     if given.resume:
         return run_to_go_on(store, claims, given, program=session.program)
-    if session.preferences.resume_on_failure and given.batch_id is None and not given.overwrite:
-        return unfinished_run(store, claims, given)
-    return None
+    if not session.preferences.resume_on_failure or given.batch_id is not None or given.overwrite:
+        return None
+    run = None if STANDARD_INPUT in given.inputs else unfinished_run(store, claims, given)
+    return run if run is not None and _asks_the_same(session, given, run) else None
+
+
+def _asks_the_same(session: Session, given: Given, run: Run) -> bool:
+    """Whether a run that nobody named may go on by itself: what is asked now is what it asked."""
+    try:
+        with plan_of(session, given, run).spec.open() as prompts:
+            prompts.require(str(run.config.get("digest", "")))
+    except ChangedInputError:
+        return False
+    return True
