@@ -247,10 +247,9 @@ def quick():
     with tempfile.TemporaryDirectory() as name:  # not pytest's folder: a socket's path has to be short
         program = f"{name}/batchwright"
         command = [sys.executable, "-P", str(WARM_COMMANDS), f"{name}/socket", program]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as server:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
             assert server.stdout.readline() == b"listening\n"
-            yield (program,)
-            server.kill()
+            yield (program,)  # it listens until its stdin is closed, which the end of this block does
 
 
 @pytest.fixture(scope="session")
