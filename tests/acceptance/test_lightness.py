@@ -4,8 +4,10 @@ import re
 import resource
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 
+import pydantic_core
 import pytest
 
 from batchwright.job import Attempt, BatchRef, JobRecord, JobState, RequestCounts
@@ -19,7 +21,9 @@ NOT_TO_LIST = {"orchestrator", "collector", "submitter", "billing", "ledger", "p
 """Modules of our own that a list of jobs does without."""
 CPU_SECONDS = 0.3
 MANY_JOBS = 10_000
-CPU_SECONDS_OF_MANY = 0.6
+MOST_TIMES_READING = 9
+"""What listing them may cost, in readings of their JSON by pydantic's core; 4.6 to 5.9 were seen."""
+READINGS = 5
 IMPORTED = re.compile(r"^import time:.*\| +(\S+)$", re.MULTILINE)
 
 
@@ -106,5 +110,17 @@ def cpu_of(workspace, words):
     return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
 
 
-def test_ten_thousand_jobs_are_listed_in_less_than_six_tenths_of_a_second_of_cpu(many):
-    assert any(cpu_of(many, ["batch-list", "--status", "pending"]) < CPU_SECONDS_OF_MANY for _ in range(5))
+def test_ten_thousand_jobs_are_listed_for_nine_times_the_cpu_of_reading_their_json(listed, many):
+    # What a second of CPU is worth changes by half from minute to minute on a shared machine, so the measure is taken
+    # in the same minute: the command's own start, and the plain reading of the same bytes.
+    assert any(cost_of_listing(listed, many) < MOST_TIMES_READING for _ in range(5))
+
+
+def cost_of_listing(few, many):
+    """CPU that ten thousand jobs add to a list, in readings of their JSON."""
+    content = many.tracking_file.read_bytes()
+    before = time.process_time()
+    for _ in range(READINGS):
+        pydantic_core.from_json(content)
+    reading = (time.process_time() - before) / READINGS
+    return (cpu_of(many, ["batch-list", "--status", "pending"]) - cpu_of(few, ["batch-list"])) / reading

@@ -43,7 +43,7 @@ _RESUMED = dict.fromkeys(
 ) | {"run": "Every answer that was saved stays; run the same command again, and it asks only what is left."}
 """What is said of commands that are simply given again after they were interrupted; `batch-watch` says so itself."""
 
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+_OBJECTS_BETWEEN_COLLECTIONS = 500_000
 """What the commands make by the ten thousand, records and rows, is in no cycle: it is looked for less often."""
 
 _OF_THE_GROUP = frozenset({"-h", "--help", "--version"})
