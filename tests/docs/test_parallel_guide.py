@@ -17,7 +17,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 import batchwright
-from batchwright.config import EMULATOR_PREFIXES
+from batchwright.credentials import EMULATOR_PREFIXES
 from batchwright.emulator import RunningEmulator, Scenario
 from batchwright.testing import MockAgent, run_virtual
 

@@ -12,7 +12,8 @@ import pytest
 
 from batchwright import aio
 from batchwright.cli.main import main
-from batchwright.config import EMULATOR_PREFIXES, KEY_VARIABLES
+from batchwright.config import KEY_VARIABLES
+from batchwright.credentials import EMULATOR_PREFIXES
 from batchwright.emulator import RunningEmulator, Scenario, verdict
 from batchwright.emulator.faults import parse_fault
 from batchwright.emulator.vendor import Vendor

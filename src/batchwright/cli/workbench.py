@@ -13,8 +13,8 @@ from batchwright.cli.logs import configure
 from batchwright.cli.options import WORKSPACE_OPTION_NAMES, workspace_options
 from batchwright.cli.output import warning
 from batchwright.clock import Clock, SystemClock
-from batchwright.config import EMULATOR_VARIABLE, Environment, Settings
-from batchwright.errors import ConfigurationError
+from batchwright.config import EMULATOR_VARIABLE, Environment, Settings, fallbacks_from
+from batchwright.errors import ConfigurationError, LLMProviderConfigurationError
 from batchwright.job import JobRecord
 from batchwright.tracking.base import JobStore, find_job
 from batchwright.tracking.ids import JobIds
@@ -140,9 +140,36 @@ class Workbench:
 
     def engine(self, *, accept_changed: bool = False, csv_safe: bool = False) -> "Engine":
         """Return the batch engine over this workbench; providers and tasks are made once and shared."""
-        from batchwright.cli.engine_room import engine_over  # noqa: PLC0415
+        from batchwright.batch.billing import Billing  # noqa: PLC0415
+        from batchwright.cli.engine_room import engine_of  # noqa: PLC0415
 
-        return engine_over(self, accept_changed=accept_changed, csv_safe=csv_safe)
+        return engine_of(
+            settings=self.settings,
+            store=self.store,
+            folders=self.folders,
+            clock=self.clock,
+            new_job_id=self.job_ids,
+            billing=Billing(ledger=self.ledger, prices=self.prices, emulated=self.settings.emulated),
+            open_provider=self.provider,
+            open_task=self.task,
+            accept_changed=accept_changed,
+            csv_safe=csv_safe,
+        )
+
+    def fallbacks(self, besides: str) -> "list[Provider]":
+        """Return the providers to go on with when the quota of `besides` is used up; one without a key is left out.
+
+        What is left out is told. Raises `ConfigurationError` for a name that is no provider's.
+        """
+        found = []
+        for name in fallbacks_from(self.settings.environment):
+            if name == besides:
+                continue
+            try:
+                found.append(self.provider(name))
+            except LLMProviderConfigurationError as error:
+                warning(f"LLM_FALLBACK: {name} is left out: {error}")
+        return found
 
     @property
     def ledger(self) -> "Ledger":

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import httpx2
 from pydantic_core import to_json
 
-from batchwright.config import Environment, find_credentials
+from batchwright.config import Environment
+from batchwright.credentials import find_credentials
 from batchwright.errors import ConfigurationError, JobNotReadyError, LLMInvalidRequestError
 from batchwright.job import BatchJob
 from batchwright.providers.base import Provider, Rates, WireFormat

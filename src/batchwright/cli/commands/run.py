@@ -19,8 +19,7 @@ from batchwright.cli.options import GuideCommand
 from batchwright.cli.output import data, talk, warning
 from batchwright.cli.subjects import where
 from batchwright.cli.workbench import Workbench, with_workbench
-from batchwright.config import fallbacks_from
-from batchwright.errors import InputError, LLMProviderConfigurationError, TrackingError
+from batchwright.errors import InputError, TrackingError
 from batchwright.live.documents.agenda import Agenda
 from batchwright.live.documents.questions import MAX_RETRIES
 from batchwright.providers.base import Provider
@@ -152,15 +151,8 @@ def open_chain(workbench: Workbench, choice: Choice) -> list[Provider]:
     Raises `ConfigurationError` for a name that is no provider's, `LLMProviderConfigurationError` where the first one
     has no key.
     """
-    providers = [workbench.provider(choice.provider_name, choice.model)]
-    for name in fallbacks_from(workbench.settings.environment):
-        if name == choice.provider_name:
-            continue
-        try:
-            providers.append(workbench.provider(name))
-        except LLMProviderConfigurationError as error:
-            warning(f"LLM_FALLBACK: {name} is left out: {error}")
-    return providers
+    first = workbench.provider(choice.provider_name, choice.model)
+    return [first, *workbench.fallbacks(choice.provider_name)]
 
 
 def _requests_in(planned: Planned) -> int:
