@@ -1,14 +1,13 @@
 """Where every request waits for its turn while the provider is not to be asked: the cooldown's door."""
 
 import asyncio
-import inspect
 import logging
 
 from batchwright.live.processor.cooldown import Cooldown, SlowStart, Verdict
 from batchwright.live.processor.hooks import Hooks
 from batchwright.live.processor.observers import ProcessingEvent
 from batchwright.live.processor.stats import Counts
-from batchwright.live.processor.strategies import RateLimitStrategy
+from batchwright.live.processor.strategies import SafeStrategy
 
 log = logging.getLogger(__name__)
 
@@ -16,12 +15,12 @@ log = logging.getLogger(__name__)
 class Gate:
     """Waits; what for and how long is decided in `live/processor/cooldown.py`."""
 
-    def __init__(self, strategy: RateLimitStrategy, *, max_cooldowns: int, hooks: Hooks, counts: Counts) -> None:
+    def __init__(self, strategy: SafeStrategy, *, max_cooldowns: int, hooks: Hooks, counts: Counts) -> None:
         self._strategy = strategy
         self._hooks = hooks
         self._counts = counts
         self._cooldown = Cooldown(max_cooldowns=max_cooldowns)
-        self._slow_start = SlowStart(strategy.should_apply_slow_start)
+        self._slow_start = SlowStart(strategy.slow_start)
         self._resumed = asyncio.Event()
 
     @property
@@ -81,7 +80,7 @@ class Gate:
         loop = asyncio.get_running_loop()
         began = loop.time()
         consecutive = self._cooldown.consecutive
-        seconds = suggested if suggested is not None else await self._pause(worker_id, consecutive)
+        seconds = suggested if suggested is not None else await self._strategy.pause(worker_id, consecutive)
         self._cooldown.last(began, seconds)
         log.warning(
             "rate limit: everybody pauses",
@@ -96,8 +95,3 @@ class Gate:
             await asyncio.sleep(left)
         ended = {"worker_id": worker_id, "duration": loop.time() - began}
         await self._hooks.tell(ProcessingEvent.COOLDOWN_ENDED, ended)
-
-    async def _pause(self, worker_id: int, consecutive: int) -> float:
-        """Ask the strategy, which may be somebody's and asynchronous."""
-        seconds = self._strategy.on_rate_limit(worker_id, consecutive)
-        return float(await seconds if inspect.isawaitable(seconds) else seconds)

@@ -19,7 +19,7 @@ from batchwright.live.processor.progress import Milestones, Progress
 from batchwright.live.processor.scaling import Scaling
 from batchwright.live.processor.settings import ProcessorConfig
 from batchwright.live.processor.stats import Counts, ProcessorStats
-from batchwright.live.processor.strategies import ExponentialBackoffStrategy, RateLimitStrategy
+from batchwright.live.processor.strategies import ExponentialBackoffStrategy, RateLimitStrategy, SafeStrategy
 from batchwright.live.processor.supply import AsyncItems, Items, Queue, Supply, checked
 from batchwright.live.processor.work import BatchResult, LLMWorkItem, WorkItemResult
 from batchwright.live.processor.workforce import Run
@@ -62,7 +62,8 @@ class ParallelBatchProcessor:
             progress_callback=progress_callback,
         )
         self._classifier = error_classifier or DefaultErrorClassifier()
-        self._strategy = rate_limit_strategy or ExponentialBackoffStrategy.of(self._config.rate_limit)
+        plain = ExponentialBackoffStrategy.of(self._config.rate_limit)
+        self._strategy = SafeStrategy(rate_limit_strategy or plain, otherwise=plain)
         self._limiter = limiter
         self._journal = journal
         self._clock = clock or SystemClock()

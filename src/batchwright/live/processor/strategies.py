@@ -1,8 +1,13 @@
 """How long the pause after a rate limit is, and how slowly requests start again."""
 
+import inspect
+import logging
+import math
 from typing import Protocol
 
 from batchwright.live.processor.settings import RateLimitConfig
+
+log = logging.getLogger(__name__)
 
 
 class RateLimitStrategy(Protocol):
@@ -88,3 +93,40 @@ class FixedDelayStrategy:
         """Return the delay, or that there is none any more."""
         applies = items_since_resume < self._slow_start_items
         return applies, self._slow_start_delay if applies else 0.0
+
+
+class SafeStrategy:
+    """Somebody's strategy; where that raises, or says nothing that can be done, `otherwise` says it instead.
+
+    A mistake there is logged: it must not cost the answers that a run has paid for.
+    """
+
+    def __init__(self, strategy: RateLimitStrategy, *, otherwise: RateLimitStrategy) -> None:
+        self._strategy = strategy
+        self._otherwise = otherwise
+
+    async def pause(self, worker_id: int, consecutive: int) -> float:
+        """Return the pause in seconds; the strategy may be asynchronous."""
+        try:
+            said = self._strategy.on_rate_limit(worker_id, consecutive)
+            return _seconds(await said if inspect.isawaitable(said) else said)
+        except Exception:
+            log.exception("a rate limit strategy failed", extra={"event": "live.hook_failed"})
+            return self._otherwise.on_rate_limit(worker_id, consecutive)
+
+    def slow_start(self, items_since_resume: int) -> tuple[bool, float]:
+        """Return whether the next request is held back, and for how many seconds after the one before."""
+        try:
+            applies, delay = self._strategy.should_apply_slow_start(items_since_resume)
+            return bool(applies), _seconds(delay)
+        except Exception:
+            log.exception("a rate limit strategy failed", extra={"event": "live.hook_failed"})
+            return self._otherwise.should_apply_slow_start(items_since_resume)
+
+
+def _seconds(said: float) -> float:
+    """Return seconds that somebody can wait. Raises `ValueError`, or `TypeError`."""
+    seconds = float(said)
+    if not math.isfinite(seconds):
+        raise ValueError(f"nobody can wait for {seconds} seconds")
+    return seconds

@@ -1,6 +1,7 @@
 """How many tokens an attempt used, read from whatever was returned or raised. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -37,10 +38,11 @@ def tokens_of(usage: object) -> Tokens | None:
 
 def tokens_of_answer(answer: object) -> Tokens | None:
     """Return the tokens of something that has them as `.usage`, an attribute or, as it once was, a method."""
-    usage = getattr(answer, "usage", None)
+    usage = _attribute(answer, "usage")
     tokens = tokens_of(usage)
     if tokens is None and callable(usage):
-        return tokens_of(usage())
+        with suppress(Exception):
+            return tokens_of(usage())
     return tokens
 
 
@@ -67,7 +69,7 @@ def _carried(exception: BaseException) -> Tokens | None:
     tokens = tokens_of(kept[_OWN_USAGE] if _OWN_USAGE in kept else kept.get(FAILED_USAGE))
     if tokens is not None:
         return tokens
-    holders = (exception, *(getattr(exception, name, None) for name in _HOLDERS))
+    holders = (exception, *(_attribute(exception, name) for name in _HOLDERS))
     return next((found for holder in holders if (found := tokens_of_answer(holder)) is not None), None)
 
 
@@ -86,5 +88,9 @@ def _first(find: Reader, names: tuple[str, ...]) -> int | None:
     return None
 
 
-def _attribute(usage: object, name: str) -> Any:
-    return getattr(usage, name, None)
+def _attribute(holder: object, name: str) -> Any:
+    """Return an attribute, or None; somebody's property may raise anything, and what is not said is unknown."""
+    try:
+        return getattr(holder, name, None)
+    except Exception:  # noqa: BLE001  (see above)
+        return None

@@ -310,19 +310,6 @@ def test_a_strategy_of_ones_own_is_asked_with_the_worker_and_the_count():
     assert server.asked == [0, 8, 16, 19, 19]
 
 
-def test_a_strategy_that_fails_ends_the_run_and_hangs_nobody():
-    class Broken:
-        def on_rate_limit(self, worker_id, consecutive):
-            raise ZeroDivisionError
-
-        def should_apply_slow_start(self, items_since_resume):
-            return False, 0
-
-    server = Server(lambda call: call == 1)
-    with pytest.raises(ZeroDivisionError):
-        process(server.items(20), config(4), rate_limit_strategy=Broken())
-
-
 def test_the_mock_agent_is_refused_as_told():
     agent = MockAgent(rate_limit_on_call=5, latency=0.01)
     metrics = MetricsObserver()
@@ -359,3 +346,35 @@ def test_a_slow_start_does_not_keep_many_workers_slow():
     assert stats["rate_limit_count"] == 1
     admitted = 61 + 20 * 0.5
     assert sum(admitted + 1 <= at < admitted + 2 for at in server.asked) == 20
+
+
+class Broken:
+    """Somebody's strategy with a bug in it."""
+
+    def __init__(self, pause=None, slow_start=None):
+        self.pause = pause
+        self.slow_start = slow_start
+
+    def on_rate_limit(self, worker_id, consecutive):
+        return self.pause or 1 / 0
+
+    def should_apply_slow_start(self, items_since_resume):
+        return self.slow_start or 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("broken", "pause"),
+    [
+        (Broken(), 60.0),
+        (Broken(slow_start=(False, 0.0)), 60.0),
+        (Broken(pause=7.0), 7.0),
+        (Broken(pause=float("nan"), slow_start=(False, 0.0)), 60.0),
+        (Broken(pause=float("inf"), slow_start=(True, float("inf"))), 60.0),
+        (Broken(pause="a while", slow_start=True), 60.0),
+    ],
+)
+def test_where_a_strategy_says_nothing_that_can_be_done_the_settings_do(broken, pause):
+    server = Server(lambda number: number == 1)
+    batch, stats, ended = process(server.items(3), config(1), rate_limit_strategy=broken)
+    assert (batch.succeeded, stats["rate_limit_count"]) == (3, 1)
+    assert ended == 4 + pause  # four calls of a second, and the pause

@@ -41,6 +41,48 @@ def test_what_has_no_tokens_is_unknown_and_not_zero(usage):
     assert tokens_of_answer(object()) is None
 
 
+class UnreadableError(Exception):
+    """Everything that may hold tokens raises when it is looked at, as a client's `response` does before it is set."""
+
+    @property
+    def usage(self):
+        raise RuntimeError("not there yet")
+
+    response = result = completion = usage
+
+
+def test_what_cannot_be_read_is_unknown_and_breaks_nothing():
+    assert tokens_of(SimpleNamespace(input_tokens=1, output_tokens=1)) == (1, 1, 2)
+    assert tokens_of_answer(UnreadableError()) is None
+    assert tokens_of_answer(SimpleNamespace(usage=lambda: 1 / 0)) is None
+    assert tokens_of_failure(UnreadableError()) is None
+    assert tokens_of_failure(caused_by(carrying(KeyError(), input_tokens=3, output_tokens=1), UnreadableError())) == (
+        3,
+        1,
+        4,
+    )
+
+
+def test_an_answer_whose_tokens_cannot_be_read_is_an_answer_all_the_same():
+    async def scene():
+        processor = ParallelBatchProcessor(ProcessorConfig(retry=RetryConfig(max_attempts=1)))
+        answer = UnreadableError()
+        answer.output = "paid for"
+
+        async def run(_prompt):
+            return answer
+
+        async def fail(_attempt, _seconds):
+            raise UnreadableError
+
+        await processor.add_work(LLMWorkItem(item_id="answered", agent=SimpleNamespace(run=run)))
+        await processor.add_work(LLMWorkItem(item_id="failed", direct_call=fail))
+        return await processor.process_all()
+
+    batch = run_virtual(scene())
+    assert {result.item_id: result.output for result in batch.results} == {"answered": "paid for", "failed": None}
+
+
 def carrying(error, **tokens):
     error.__dict__["_failed_token_usage"] = tokens
     return error
