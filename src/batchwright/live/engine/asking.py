@@ -122,12 +122,14 @@ class Desk:
 
     def learn(self, provider: Answerer, *, failed: bool = False) -> None:
         """Take in what the provider's newest answer said of its rates; of a failed one always, it may tell why."""
+        if provider is not self.chain.current:
+            return
         now = asyncio.get_running_loop().time()
         if now < self._look and not failed:
             return
         self._look = now + _RATES_SECONDS
         rates = provider.rates
-        if rates is None or rates is self._rates or provider is not self.chain.current:
+        if rates is None or rates is self._rates:
             return
         self._rates = rates
         if isinstance(self.limiter, RateLimiter):
@@ -135,10 +137,11 @@ class Desk:
 
     def exhausted(self, provider: Answerer, error: LLMQuotaError) -> None:
         """Pass on to the next provider, or end the run when there is none."""
+        asked = self.chain.current
         self.chain.give_up(provider, error)
         if self.chain.exhausted:
             self.end(self.chain.quota_error())
-        elif isinstance(self.limiter, RateLimiter):
+        elif self.chain.current is not asked and isinstance(self.limiter, RateLimiter):
             self.limiter.forget()
             self._look = 0.0
 
