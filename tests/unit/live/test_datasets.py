@@ -115,6 +115,40 @@ def test_with_a_model_responses_are_its_instances():
         assert results[prompt].answer == answers[prompt]
 
 
+def test_equal_prompts_are_paid_once_however_far_apart():
+    oracle = Oracle()
+    prompts = [f"prompt {number % 50}" for number in range(400)]
+    results = list(batch_process(oracle, prompts, concurrency=4))
+    assert [(prompt, response.text()) for prompt, response in results] == [(text, text.upper()) for text in prompts]
+    assert sorted(oracle.asked) == sorted(set(prompts))
+    assert {(response.cost, response.usage.total_tokens) for _, response in results[50:]} == {(0, 0)}
+    assert {response.model for _, response in results} == {"gpt-4o-mini"}
+
+
+def test_each_prompt_is_asked_for_itself_where_that_is_wanted():
+    oracle = Oracle()
+    assert [response.text() for _, response in batch_process(oracle, ["a"] * 5, dedupe=False)] == ["A"] * 5
+    assert oracle.asked == ["a"] * 5
+
+
+def test_what_went_wrong_with_a_prompt_is_the_same_error_for_its_equals():
+    refusal = Failure(kind=FailureKind.INVALID_REQUEST, message="no")
+    oracle = Oracle(lambda text: refusal if text == "b" else '{"name": "Ann", "age": "old"}')
+    responses = [response for _, response in batch_process(oracle, ["b", "c", "b", "c"], response_model=Person)]
+    assert [type(response.error) for response in responses] == [LLMInvalidRequestError, AnswerError] * 2
+    assert str(responses[0].error) == str(responses[2].error)
+    assert sorted(oracle.asked) == ["b", "c"]
+
+
+def test_rows_are_asked_each_for_itself_where_that_is_wanted(tmp_path):
+    path = tmp_path / "twice.csv"
+    path.write_text("text\nsame\nsame\n", encoding="utf-8")
+    once, twice = Oracle(), Oracle()
+    assert batch_from_csv(once, path)[1][1].text() == "SAME"
+    assert batch_from_csv(twice, path, dedupe=False)[1][1].text() == "SAME"
+    assert (once.asked, twice.asked) == (["same"], ["same"] * 2)
+
+
 def test_it_works_inside_a_running_event_loop():
     async def in_a_notebook():
         return [response.text() for _, response in batch_process(Oracle(), ["a", "b"])]
