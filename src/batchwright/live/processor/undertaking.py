@@ -64,7 +64,7 @@ class Undertaking:
         return WorkItemResult(
             item_id=self.item.item_id,
             success=False,
-            error=f"{type(exception).__name__}: {_words(exception)}",
+            error=f"{type(exception).__name__}: {words_of(exception)}",
             context=self.item.context,
             token_usage=usage,
             exception=exception,
@@ -73,7 +73,8 @@ class Undertaking:
         )
 
 
-def _words(exception: BaseException) -> str:
+def words_of(exception: BaseException) -> str:
+    """Return what an exception says, whatever it is."""
     try:
         return str(exception)
     except Exception:  # noqa: BLE001  (somebody's exception cannot say what it is; the item failed all the same)

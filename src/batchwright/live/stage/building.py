@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from batchwright.errors import ConfigurationError
+from batchwright.live.processor.undertaking import words_of
 from batchwright.live.stage.nouns import LLMBatchConfig, LLMRequest
 from batchwright.live.stage.reading import Reading
 from batchwright.live.stage.requests import to_request
@@ -163,5 +164,5 @@ def told(exc: BaseException) -> str:
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(exc.__traceback__)]
     own = [place for place in places if not place[0].startswith(_NOT_THEIRS) and "site-packages" not in place[0]]
     where = "".join(f" ({Path(file).name}:{line})" for file, line in (own or places)[-1:])
-    text = " ".join(str(exc).split())
+    text = " ".join(words_of(exc).split())
     return f"{type(exc).__name__}: {text}{where}" if text else f"{type(exc).__name__}{where}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from batchwright.live.engine.tally import Progress, Tally
+from batchwright.live.stage.logger import harmless
 from batchwright.live.stage.nouns import StageStats
 from batchwright.usage import Usage
 
@@ -67,4 +68,6 @@ def summary(stage: str, stats: StageStats, first_failure: str | None) -> str:
         f"{stage}: {stats.completed} completed, {stats.failed} failed, {stats.skipped} skipped, "
         f"{stats.total_tokens:,} tokens, {cost}, {stats.elapsed_seconds:.1f} s"
     )
-    return line if first_failure is None else f"{line}; the first failure: {first_failure}"
+    if first_failure is not None:
+        line = f"{line}; the first failure: {' '.join(first_failure.split())}"
+    return harmless(line)

@@ -10,6 +10,7 @@ from batchwright.live.stage.building import NotBuilt, Prepared, Skipped, told
 from batchwright.live.stage.call_log import CallLog
 from batchwright.live.stage.counting import StageCount
 from batchwright.live.stage.lanes import Event
+from batchwright.live.stage.logger import harmless
 from batchwright.live.stage.nouns import LLMResult
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Handling:
             self._count.skip()
         elif isinstance(event, NotBuilt):
             why = f"page {event.page}: {event.error}"
-            self._complain(f"{self._stage}: {why}")
+            self._say(why)
             self._count.fail(why)
         else:
             self._over(event.prepared, event.answered)
@@ -62,7 +63,7 @@ class Handling:
         except Exception as exc:  # noqa: BLE001  (the caller's code: whatever it raises fails this page alone)
             _log.debug("a result handler failed", exc_info=exc, extra={"event": "stage.handler_failed"})
             why = f"page {prepared.page}: the result handler failed: {told(exc)}"
-            self._complain(f"{self._stage}: {why}")
+            self._say(why)
             self._count.fail(why, answered.usage, answered.cost)
             return
         if not result.success:
@@ -78,7 +79,10 @@ class Handling:
         try:
             self._call_log.write(self._stage, prepared.sent, result)
         except OSError as exc:  # the answer is here and paid for: it goes on without its log
-            self._complain(f"{self._stage}: page {prepared.page} could not be logged: {exc}")
+            self._say(f"page {prepared.page} could not be logged: {exc}")
+
+    def _say(self, why: str) -> None:
+        self._complain(harmless(f"{self._stage}: {why}"))
 
 
 def to_result(prepared: Prepared, answered: Answered) -> LLMResult:

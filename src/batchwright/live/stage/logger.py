@@ -1,11 +1,21 @@
 """A logger that takes fields: `logger.error("page 7 failed", error=result.error)`."""
 
 import logging
+import re
 import sys
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 _RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 """Names that a log record has already; a field of such a name is put into the text alone."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, with which escape sequences begin, and marks that reorder text; tab and newline stay."""
+
+
+def harmless(text: str) -> str:
+    """Return text, which may be a model's or a provider's, with nothing in it that could control a terminal."""
+    return text if text.isprintable() else _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 class Logger(Protocol):
@@ -24,7 +34,8 @@ class Logger(Protocol):
 class StageLogger:
     """The standard library's logger with fields, which end the line and are attributes of the record.
 
-    `exc_info` and `stacklevel` are what they always are; every other keyword is a field.
+    `exc_info` and `stacklevel` are what they always are; every other keyword is a field. In the line, control
+    characters are replaced: it may quote what a model said.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -55,11 +66,22 @@ class StageLogger:
         if not self.logger.isEnabledFor(level):
             return
         exc_info, stacklevel = fields.pop("exc_info", None), fields.pop("stacklevel", 1)
-        text = str(message) % args if args else str(message)
+        text = _filled(str(message), args)
         told = " ".join(f"{name}={value!r}" for name, value in fields.items())
         extra = {name: value for name, value in fields.items() if name not in _RESERVED}
-        line = f"{text} ({told})" if told else text
+        line = harmless(f"{text} ({told})" if told else text)
         self.logger.log(level, "%s", line, exc_info=exc_info, extra=extra, stacklevel=stacklevel + 2)
+
+
+def _filled(text: str, args: tuple[Any, ...]) -> str:
+    """Fill arguments in as the standard library does; those that do not fit are told, for a log line never raises."""
+    if not args:
+        return text
+    values = args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
+    try:
+        return text % values
+    except (TypeError, ValueError, KeyError):
+        return f"{text} {args!r}"
 
 
 class _ToStderr(logging.StreamHandler[Any]):

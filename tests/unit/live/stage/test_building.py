@@ -158,3 +158,11 @@ def test_an_error_is_told_in_a_line_with_the_last_place_in_the_callers_own_code(
     line = told(caught.value)
     assert line.startswith("ValidationError: 1 validation error for Label label Input should be a valid string")
     assert line.endswith(f"(test_building.py:{handler.__code__.co_firstlineno + 1})")
+
+
+def test_an_error_that_cannot_say_what_it_is_is_told_all_the_same():
+    class SpeechlessError(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    assert told(SpeechlessError()) == "SpeechlessError: no message"

@@ -35,6 +35,25 @@ def test_arguments_are_filled_in_and_a_percent_sign_alone_is_text(name, caplog):
     assert [record.getMessage() for record in caplog.records] == ["3 of four", "100 % done (rate='5%s')"]
 
 
+def test_a_mapping_fills_names_in_and_arguments_that_do_not_fit_are_told_and_raise_nothing(name, caplog):
+    logger = stage_logger(name)
+    logger.warning("%(page)d of %(pages)d", {"page": 1, "pages": 9})
+    logger.warning(*("page %d of %d", 3))
+    logger.warning("%(page)d of %(pages)d", {"page": 1})
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 of 9",
+        "page %d of %d (3,)",
+        "%(page)d of %(pages)d ({'page': 1},)",
+    ]
+
+
+def test_nothing_in_a_line_can_control_a_terminal(name, caplog):
+    stage_logger(name).error("said \x1b]0;owned\x07 %s\x9b2J\u202e\nand on", "\x1b[31m", error="\x1b[31m")
+    (record,) = caplog.records
+    assert record.getMessage() == "said \ufffd]0;owned\ufffd \ufffd[31m\ufffd2J\ufffd\nand on (error='\\x1b[31m')"
+    assert record.error == "\x1b[31m"
+
+
 def test_an_exception_comes_with_its_traceback(name, caplog):
     try:
         int("inner")

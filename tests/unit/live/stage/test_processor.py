@@ -143,6 +143,27 @@ def test_a_page_that_the_provider_refuses_comes_to_the_handler_as_a_failure(run,
     assert (failed.parsed_json, failed.text, failed.attempts) == (None, None, 1)
 
 
+def test_what_a_function_says_cannot_control_a_terminal_whoever_logs(run, make_processor, builder):
+    lines = []
+
+    class Told:
+        info = warning = error = lines.append
+
+    def careful(page_num, model):
+        if page_num == 1:
+            raise ValueError("\x1b[2J\nbuilder")
+        return builder(page_num, model)
+
+    def handler(result):
+        raise ValueError(f"{result.text}\x1b[2J\nhandler")
+
+    run([1, 2], careful, handler, processor=make_processor(logger=Told()))
+    assert len(lines) == 3
+    assert "builder" in " ".join(lines)
+    assert "handler" in " ".join(lines)
+    assert all(line.isprintable() for line in lines)
+
+
 def test_an_answer_that_was_cut_short_is_no_success(run, emulated):
     emulated.strike({"name": "cut_answer", "provider": "openai", "times": 1})
     stats, results = run([1])
