@@ -40,6 +40,8 @@ class JobState(StrEnum):
 
 
 _ENDED = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.EXPIRED, JobState.CANCELLED, JobState.LOST})
+_HOPELESS = frozenset({JobState.FAILED, JobState.LOST})
+"""Such a job has no answers to fetch."""
 
 
 class JobStatus(StrEnum):
@@ -257,7 +259,7 @@ def status_of(record: JobRecord) -> JobStatus:
     written, a create whose outcome is unknown.
     """
     if record.collected_at is None:
-        hopeless = record.state in {JobState.FAILED, JobState.LOST}
+        hopeless = record.state in _HOPELESS
         return JobStatus.FAILED if hopeless or record.error_message is not None else JobStatus.PENDING
     whole = all(batch.unanswered == () for batch in record.batches)
     return JobStatus.COMPLETED if whole else JobStatus.FAILED

@@ -80,7 +80,7 @@ def json_document(kind: str, **content: Any) -> None:
 
 def table(rows: Iterable[Sequence[object]]) -> None:
     """Print rows in aligned columns, two spaces apart, all at once; the last column is as long as it likes."""
-    texts = [[printable(cell) for cell in row] for row in rows]
+    texts = [[str(cell) for cell in row] for row in rows]
     if not texts:
         return
     widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]) - 1)]

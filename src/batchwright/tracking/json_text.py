@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from batchwright.tracking.codec import ATTEMPTS, BATCHES, RECORD_FIELDS
+from batchwright.tracking.codec import RECORD_FIELDS
+from batchwright.tracking.names import ATTEMPTS, BATCHES
 
 _BY_LINE = frozenset({ATTEMPTS, BATCHES})
 """Lists of a record that get a line for each of their elements."""

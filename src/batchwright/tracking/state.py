@@ -10,10 +10,10 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from batchwright.errors import TrackingError
-from batchwright.tracking.codec import COMPLETED_BATCHES, GROUPS, TOTAL_ITEMS
 from batchwright.tracking.durable import make_folder, replace_durably
 from batchwright.tracking.json_text import to_line
 from batchwright.tracking.locks import LOCK_TIMEOUT, locked
+from batchwright.tracking.names import COMPLETED_BATCHES, GROUPS, TOTAL_ITEMS
 
 VERSION: Final = "1.0"
 

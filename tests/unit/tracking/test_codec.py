@@ -208,18 +208,23 @@ def test_any_line_is_a_result_or_a_tracking_error(line):
 @pytest.mark.parametrize(
     ("field", "value", "complaint"),
     [
-        ("created_at", "yesterday", "created_at is missing or not an ISO 8601 time"),
-        ("created_at", None, "created_at is missing or not an ISO 8601 time"),
-        ("state", "sleeping", "state is not one of planned, "),
-        ("request_count", True, "request_count is missing or not a whole number"),
+        ("created_at", "yesterday", "created_at is not an ISO 8601 time"),
+        ("created_at", None, "created_at is not an ISO 8601 time"),
+        ("state", "sleeping", "state is not one of 'planned', "),
+        ("request_count", True, "request_count is not a whole number$"),
+        ("request_count", -1, "request_count is not a whole number from 0"),
+        ("request_count", 2**53 + 1, "request_count is too large a number"),
         ("batches", {}, "batches is not a list"),
+        ("batches", [encode_record(RECORD)["batches"][0], 3], r"batches\[1\] is not an object"),
+        ("batches", [{"subject": "Geography"}], r"batches\[0\]\.filename is missing"),
         (
             "batches",
-            [encode_record(RECORD)["batches"][0], 3],
-            "batches\\[1\\]: there is something other than an object",
+            [encode_record(RECORD)["batches"][0] | {"issue_ids": {"from": 3, "to": 2}}],
+            r"batches\[0\]\.issue_ids runs backwards",
         ),
-        ("attempts", [{"tag": 1}], "attempts\\[0\\]: tag is missing or not text"),
-        ("counts", {"total": "3"}, "counts is not an object of whole numbers"),
+        ("attempts", [{"tag": 1}], r"attempts\[0\]\.tag is not text"),
+        ("counts", {"total": "3"}, r"counts\.total is not a whole number"),
+        ("cost", "much", "cost is not an amount of dollars"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(field, value, complaint):

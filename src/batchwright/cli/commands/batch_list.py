@@ -13,6 +13,8 @@ from batchwright.cli.subjects import where
 from batchwright.cli.workbench import Workbench, with_workbench
 from batchwright.job import JobRecord, JobState, JobStatus, RequestCounts, status_of
 
+_TO_THE_MINUTE = len("2026-11-20 12:00")
+
 
 @click.command("batch-list", cls=ListingCommand)
 @click.option("--status", type=click.Choice([status.value for status in JobStatus]), help="Only jobs of this status.")
@@ -30,7 +32,7 @@ def command(workbench: Workbench, *, status: str | None, show_errors: bool, batc
       batchwright batch-list --status failed --show-errors
       batchwright batch-list --json
     """  # noqa: D301  (\b keeps click from wrapping the examples)
-    records = [record for record in workbench.store.load() if status in (None, status_of(record).value)]
+    records = [record for record in workbench.store.load() if status in (None, status_of(record))]
     if as_json:
         json_document("jobs", jobs=[_as_json(record) for record in records])
         return
@@ -54,11 +56,11 @@ def _line(record: JobRecord, *, show_errors: bool) -> Sequence[str]:
     error = f"  error: {' '.join(trouble.split())}" if show_errors and trouble else ""
     return (
         record.job_id,
-        status_of(record).value,
-        record.provider_state if record.state is JobState.IN_PROGRESS and record.provider_state else record.state.value,
+        status_of(record),
+        record.provider_state if record.state is JobState.IN_PROGRESS and record.provider_state else record.state,
         record.provider_name,
         _progress(record),
-        record.created_at.isoformat(" ", "minutes").replace("+00:00", "Z"),
+        f"{str(record.created_at)[:_TO_THE_MINUTE]}Z",
         until(record),
         where(record) + error,
     )
