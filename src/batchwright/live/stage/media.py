@@ -23,7 +23,11 @@ _STARTS = (
     (b"GIF89a", "image/gif"),
     (b"%PDF-", PDF),
 )
-_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+_DEEP = "I"
+"""A mode of 32 bits, of which PNG holds 16."""
+_HOW_TO_SHOW = ("exif", "icc_profile")
+"""What a JPEG says of which side is up, and which colours are meant."""
 _JPEG_MODES = frozenset({"L", "RGB"})
 _JPEG_QUALITY = 95
 _SHOWN = 60
@@ -65,7 +69,7 @@ def read_media(source: Any) -> ImagePart | DocumentPart:
 
 def _read_file(name: str | bytes) -> ImagePart | DocumentPart:
     shown = os.fsdecode(name)
-    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    shown = shown if len(shown) <= _SHOWN else f"…{shown[-_SHOWN:]}"
     if shown.lower().startswith(("http://", "https://")):
         raise InputError(f"{shown} is on the web; load it first and give its bytes")
     path = Path(os.fsdecode(name))
@@ -109,9 +113,12 @@ def _converted(data: bytes, what: str) -> dict[str, Any]:
         ) from exc
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return _encoded(image)
+            pages = getattr(image, "n_frames", 1)
+            if pages == 1:
+                return _encoded(image)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as exc:
         raise InputError(f"{what} is no picture and no PDF") from exc
+    raise InputError(f"{what} has {pages} pages, and a request takes pictures one by one; open it with Pillow and seek")
 
 
 def _is_pillow(source: Any) -> bool:
@@ -122,8 +129,9 @@ def _encoded(image: Any) -> dict[str, Any]:
     """Return a Pillow image's data and media type: PNG loses nothing; what came as JPEG has nothing to lose."""
     out = io.BytesIO()
     if image.format == "JPEG" and image.mode in _JPEG_MODES:
-        image.save(out, format="JPEG", quality=_JPEG_QUALITY)
+        kept = {name: image.info[name] for name in _HOW_TO_SHOW if image.info.get(name)}
+        image.save(out, format="JPEG", quality=_JPEG_QUALITY, **kept)
         return {"data": out.getvalue(), "media_type": "image/jpeg"}
-    plain = image if image.mode in _PNG_MODES else image.convert("RGB")
+    plain = image if image.mode in _PNG_MODES else image.convert("I;16" if image.mode == _DEEP else "RGB")
     plain.save(out, format="PNG")
     return {"data": out.getvalue(), "media_type": "image/png"}

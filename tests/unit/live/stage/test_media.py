@@ -19,6 +19,8 @@ PNG = encoded("PNG")
 PDF = b"%PDF-1.7\n..."
 SENT_AS_THEY_ARE = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
 
+ORIENTATION = 0x0112
+
 
 @pytest.mark.parametrize(("kind", "media_type"), SENT_AS_THEY_ARE.items())
 def test_what_vendors_take_is_told_by_its_bytes_and_sent_as_it_is(kind, media_type, tmp_path):
@@ -63,6 +65,33 @@ def test_a_pillow_image_of_any_mode_becomes_png_without_loss(mode):
         assert sent.convert("RGB").tobytes() == image.convert("RGB").tobytes()
 
 
+def test_a_picture_of_whole_numbers_keeps_the_sixteen_bits_that_png_has():
+    part = read_media(Image.new("I", (3, 2), 40_000))
+    with Image.open(io.BytesIO(part.data)) as sent:
+        assert sent.getpixel((0, 0)) == 40_000
+
+
+def test_a_photo_that_is_to_be_turned_is_still_to_be_turned():
+    picture = Image.new("RGB", (20, 10))
+    picture.getexif()[ORIENTATION] = 6
+    file = io.BytesIO()
+    picture.save(file, format="JPEG", exif=picture.getexif())
+    with Image.open(file) as photo:
+        part = read_media(photo)
+    with Image.open(io.BytesIO(part.data)) as sent:
+        assert sent.getexif()[ORIENTATION] == 6
+
+
+def test_a_file_of_several_pages_is_refused_rather_than_sent_in_part(tmp_path):
+    pages = [Image.new("L", (4, 4), shade) for shade in (0, 100, 200)]
+    pages[0].save(tmp_path / "scan.tiff", save_all=True, append_images=pages[1:])
+    with pytest.raises(InputError, match=r"scan.tiff has 3 pages.*one by one"):
+        read_media(tmp_path / "scan.tiff")
+    with Image.open(tmp_path / "scan.tiff") as scan:
+        scan.seek(2)
+        assert Image.open(io.BytesIO(read_media(scan).data)).getpixel((0, 0)) == 200
+
+
 def test_a_pillow_image_that_came_as_jpeg_stays_one():
     with Image.open(io.BytesIO(encoded("JPEG"))) as image:
         assert read_media(image).media_type == "image/jpeg"
@@ -80,7 +109,7 @@ def test_a_part_that_is_ready_is_taken_as_it_is():
         (b"just text", "no picture and no PDF"),
         ("no/such/page.png", "page.png cannot be read: No such file"),
         ("https://example.org/page.png", "load it first"),
-        ("x" * 5000, "x…"),
+        ("x" * 5000, "…xxx"),
         ("a\0b", "cannot be read"),
         ("data:image/png;base64", "no comma"),
         ("data:image/png;base64,!!!!", "not base64"),
