@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,8 @@ class Part:
     tell: Callable[[Mapping[str, Any]], str]
     needs: Path | None = None
     """A folder that is not part of this repository; the program is left out where it is not there."""
+    judge: Callable[[Mapping[str, Any]], Sequence[str]] = lambda figures: _listed(figures["violations"])
+    """What is wrong, by the figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,27 @@ class Outcome:
 def _points(figures: Mapping[str, Any]) -> str:
     never = f", {figures['missed']} not reached" if figures["missed"] else ""
     return f"{figures['jobs']} jobs, {figures['touches']} touches, {figures['points']} crash points{never}"
+
+
+def _listed(found: Mapping[str, object] | Sequence[str]) -> Sequence[str]:
+    return [f"{where}: {found[where]}" for where in found] if isinstance(found, Mapping) else list(found)
+
+
+def _twice(figures: Mapping[str, Any]) -> int:
+    """After how many crashes something was paid twice."""
+    found = figures["violations"].values()
+    return sum(any("asked 2 time(s), not 1" in wrong for wrong in wrongs) for wrongs in found)
+
+
+def _duplicates(figures: Mapping[str, Any]) -> str:
+    return f"{figures['points']} crash points, something paid twice after {_twice(figures)} of them"
+
+
+def _blind(figures: Mapping[str, Any]) -> Sequence[str]:
+    """A control that does not find each job's create paid twice has shown that the crash points prove nothing."""
+    if _twice(figures) == figures["jobs"]:
+        return []
+    return [f"paid twice after {_twice(figures)} crashes, not {figures['jobs']}", *_listed(figures["violations"])]
 
 
 def _kills(figures: Mapping[str, Any]) -> str:
@@ -84,6 +108,13 @@ SOAKS: Mapping[str, Sequence[Part]] = {
             words=(*_MORE_JOBS, "--jobs-per", "batch", "--literally", "--share", "0/4"),
             tell=_points,
         ),
+        Part(
+            name="control: no intent on disk",
+            program="points",
+            words=("--workers", "1", "--only", "send", "--without-intent"),
+            tell=_duplicates,
+            judge=_blind,
+        ),
     ),
     "kill": (Part(name="kill -9", program="kills", words=("--kills", "100", "--seed", "9"), tell=_kills),),
     "live": (
@@ -111,11 +142,16 @@ def main() -> int:
     for part in parts:
         if not _is_possible(part):
             print(f"{part.name}: left out, {part.needs} is not here")
-    with tempfile.TemporaryDirectory(prefix="batchwright-soak-") as root, ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = [(part, provider, Path(root)) for part in parts if _is_possible(part) for provider in asked.providers]
+    root = Path(tempfile.mkdtemp(prefix="batchwright-soak-"))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = [(part, provider, root) for part in parts if _is_possible(part) for provider in asked.providers]
         outcomes = list(pool.map(lambda run: _told(_run(*run)), runs))
     _summarise(outcomes)
-    return 1 if any(outcome.violations for outcome in outcomes) else 0
+    if any(outcome.violations for outcome in outcomes):
+        print(f"kept for a look: {root}")
+        return 1
+    shutil.rmtree(root)
+    return 0
 
 
 def _is_possible(part: Part) -> bool:
@@ -125,19 +161,30 @@ def _is_possible(part: Part) -> bool:
 def _run(part: Part, provider: str, root: Path) -> Outcome:
     folder = root / f"{part.name}-{provider}".replace(" ", "-")
     command = [sys.executable, "-m", f"harness.{part.program}", str(folder), provider, *part.words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        trouble = (f"exit {done.returncode}: {done.stderr[-2000:]}",)
+    figures_path = root / f"{folder.name}.json"
+    with figures_path.open("w") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.PIPE, text=True)
+        notes = _heard(process, f"{part.name}, {provider}")
+    if process.wait():
+        trouble = (f"exit {process.returncode}: {''.join(notes)[-2000:]}",)
         return Outcome(name=part.name, provider=provider, figures="did not end", seconds=0, violations=trouble)
-    figures = json.loads(done.stdout)
-    found = figures["violations"]
+    figures = json.loads(figures_path.read_bytes())
     return Outcome(
         name=part.name,
         provider=provider,
         figures=part.tell(figures),
         seconds=figures["seconds"],
-        violations=tuple(f"{where}: {found[where]}" for where in found) if isinstance(found, dict) else tuple(found),
+        violations=tuple(part.judge(figures)),
     )
+
+
+def _heard(process: "subprocess.Popen[str]", who: str) -> Sequence[str]:
+    """Pass on what a program says while it runs; return the lines once it has ended."""
+    lines = []
+    for line in process.stderr or ():
+        lines.append(line)
+        print(f"{who}: {line}", end="", flush=True)
+    return lines
 
 
 def _told(outcome: Outcome) -> Outcome:

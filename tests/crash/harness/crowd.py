@@ -5,17 +5,17 @@ A program of its own: `python -m harness.crowd FOLDER PROVIDER ...` prints one J
 
 import argparse
 import os
+import signal
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from harness.emulator import HANG, emulating
+from harness.emulator import emulating
 from harness.place import Work, call, make_place, tell, warm_up
+from harness.watching import Stillness, exit_code
 
 PROCESSES = 4
-FINISH_WITHIN = 900
-"""Seconds for one run over everything that they left undone."""
 
 
 def main(words=None):
@@ -39,14 +39,12 @@ def crowd(place, seconds):
     """Let them work for so long, finish what is left, and return the figures and what was violated."""
     place.begin()
     begun = time.monotonic()
-    children = [
-        place.start(lambda: keep_working(place, begun + seconds), hang=HANG + int(seconds)) for _ in range(PROCESSES)
-    ]
+    children = [place.start(lambda: keep_working(place, begun + seconds)) for _ in range(PROCESSES)]
     torn, readings = read_on(place, children)
     said, busy = place.said(), time.monotonic() - begun
     jobs = len(place.tracked())
     unexpected = sorted({line for line in said.splitlines() if line.startswith("= ") and not line.endswith(": exit 0")})
-    restarts = place.finish(hang=FINISH_WITHIN)
+    restarts = place.finish()
     return {
         "provider": place.work.provider,
         "busy": round(busy, 1),
@@ -70,19 +68,22 @@ def keep_working(place, until):
 
 def read_on(place, children):
     """Read the tracking file, the state file and the reports until all children have ended."""
-    torn, readings, running = [], 0, set(children)
+    torn, readings, running, stillness = [], 0, set(children), Stillness(*place.signs)
     while running:
         torn += place.torn()
         readings += 1
         running -= {child for child in running if _ended(child, torn)}
+        if stillness.lasts():
+            for child in running:
+                os.kill(child, signal.SIGABRT)
     return torn[:20], readings
 
 
 def _ended(child, torn):
-    ended, status = os.waitpid(child, os.WNOHANG)
-    if ended and status:
-        torn.append(f"a process ended with {os.waitstatus_to_exitcode(status)}")
-    return bool(ended)
+    code = exit_code(child)
+    if code:
+        torn.append(f"a process ended with {code}")
+    return code is not None
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 HANG = 240
-"""Seconds after which one run of all commands is taken to hang."""
+"""Seconds after which one answer of the emulator's is taken not to come."""
 RUNS_S = 30
 """How long an emulated job takes, by the emulator's clock, which moves only when it is told to."""
 

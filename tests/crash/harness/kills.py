@@ -18,10 +18,13 @@ from pathlib import Path
 
 from harness.emulator import emulating
 from harness.place import Work, call, make_place, tell, warm_up
+from harness.watching import Findings, note
 
 WATCH = ["batch-watch", "--interval", "0.05", "--timeout", "300"]
 BETWEEN = 0.6
 """The part of the kills, at least, that has to find a job planned and not all of them collected."""
+NOTED = 10
+"""Kills after which it is said how far this is."""
 _GLANCE = 0.001
 
 
@@ -63,7 +66,7 @@ def kill_often(place, kills, chance):
     started = time.monotonic()
     warm_up(place)
     creating, watching = measure(place)
-    found, states, restarts, between, missed, done = {}, Counter(), Counter(), 0, 0, 0
+    found, states, restarts, between, missed, done = Findings(place), Counter(), Counter(), 0, 0, 0
     while (done < kills or between < BETWEEN * kills) and done + missed < 4 * kills:
         moment = draw(done, chance, creating, watching)
         place.begin()
@@ -77,8 +80,9 @@ def kill_often(place, kills, chance):
         between += any(state != "collected" for state in left)
         restarts[place.finish()] += 1
         wrong += place.violations()
-        if wrong:
-            found[f"kill {done}: {moment}, left {left}"] = wrong
+        found.add(f"kill {done}: {moment}, left {left}", wrong)
+        if done % NOTED == 0:
+            note(f"{done} of {kills} kills, {between} between planned and collected")
     return {
         "provider": place.work.provider,
         "kills": done,
@@ -118,7 +122,8 @@ def _timeline(place, words):
         while process.poll() is None:
             await_change(place.tracking_file, process)
             changes.append(time.monotonic())
-    started, first, *_, last, _end = changes
+    # The last one is the process's end; one that a busy machine showed together with another is one change.
+    started, first, last = changes[0], changes[1], changes[-2]
     return Timeline(startup=first - started, active=last - first)
 
 

@@ -7,28 +7,46 @@ is believed. Only calls that were in flight may be asked a second time.
 
 import argparse
 import csv
+import gc
+import importlib
+import json
 import random
 import shutil
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from batchwright.emulator.responders import find_issues
 from batchwright.workspace import copy_to
 from harness.emulator import emulating
-from harness.kills import await_change, command
-from harness.place import Place, Work, folded, tell
+from harness.kills import command
+from harness.place import Place, Work, call, folded, tell
+from harness.watching import Findings, Stillness, await_end, note
 
 AT_ONCE = 4
 ACTIVE = 0.8
-"""The part of the kills that comes when some rows are there; the others come at any moment."""
+"""The part of the kills that comes when a number of calls was carried out; the others come at any moment."""
 BETWEEN = 0.6
 """The part of the kills, at least, that has to find some issues answered and not all of them."""
-HANG = 600
-"""Seconds after which a run is taken to hang: a machine may have much else to do."""
+NOTED = 5
+"""Kills after which it is said how far this is."""
 _ARRIVAL_S = 0.2
 """What a killed process had sent has arrived after so many seconds."""
+_GLANCE_S = 0.01
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When to kill: after how many calls were carried out, and how many seconds after that.
+
+    Calls and not seconds, so that a machine which gets slower or faster meanwhile does not move the moment.
+    """
+
+    calls: int
+    delay: float
 
 
 def main(words=None):
@@ -48,7 +66,7 @@ def main(words=None):
         emulator.behave(faults=[slow])
         work = Work(provider=asked.provider, batch_size=asked.batch_size)
         place = live_place(asked.folder, work, emulator, asked.documents)
-        tell(kill_often(place, asked.kills, random.Random(asked.seed)))
+        tell(kill_often(place, asked.kills, random.Random(asked.seed), asked.latency))
     return 0
 
 
@@ -70,25 +88,26 @@ def run_words(place):
     return ["run", "--provider", work.provider, "--batch-size", str(work.batch_size), "--concurrency", str(AT_ONCE)]
 
 
-def kill_often(place, kills, chance):
+def kill_often(place, kills, chance, latency):
     """Kill so often; return the figures and what was violated."""
     started = time.monotonic()
-    startup, active = measure(place)
+    startup = measure(place)
+    warm_up(place)
     issues = sum(len(lines) for lines in place.issues.values())
-    found, missed, done, between, losses = {}, 0, 0, 0, []
+    found, missed, done, between, losses = Findings(place), 0, 0, 0, []
     while (done < kills or between < BETWEEN * kills) and done + missed < 4 * kills:
-        in_work = chance.random() < ACTIVE
-        delay = chance.uniform(0, active if in_work else startup + active)
+        moment = draw(chance, place.requests, startup, latency)
         place.begin()
-        if not run_and_kill(place, in_work=in_work, delay=delay):
+        if not run_and_kill(place, moment):
             missed += 1  # the command was done before its moment came
             continue
         done += 1
         wrong, lost, rows = finish(place)
         losses.append(lost)
         between += 0 < rows < issues
-        if wrong:
-            found[f"kill {done}: {delay:.3f} s after {'the first rows' if in_work else 'the start'}"] = wrong
+        found.add(f"kill {done}: {moment}", wrong)
+        if done % NOTED == 0:
+            note(f"{done} of {kills} kills, {between} with some issues answered, {missed} missed")
     return {
         "provider": place.work.provider,
         "kills": done,
@@ -104,29 +123,58 @@ def kill_often(place, kills, chance):
     }
 
 
+def draw(chance, calls, startup, latency):
+    """Most kills come while calls are made, the others in the seconds up to the first and a while after it."""
+    if chance.random() < ACTIVE:
+        return Moment(calls=chance.randrange(1, calls), delay=chance.uniform(0, latency))
+    return Moment(calls=0, delay=chance.uniform(0, 1.5 * startup))
+
+
 def measure(place):
-    """Run undisturbed; return the seconds to the first rows, and from there to the last."""
+    """Run the real command line undisturbed; return the seconds to the first call."""
     place.begin()
     began = time.monotonic()
     with command(place, run_words(place)) as process:
-        await_rows(place, process)
-        first = last = time.monotonic()
-        while process.poll() is None:
-            await_change(place.state_file, process)
-            last, before = time.monotonic(), last
+        await_calls(place, 1, process)
+        startup = time.monotonic() - began
+        code = await_end(process.pid, process.poll, *place.signs)
+    check_undisturbed(place, code)
+    return startup
+
+
+def warm_up(place):
+    """Import here what a run imports, so that children forked from this process have that behind them.
+
+    The run itself is a child's: it starts threads, and those are not forked.
+    """
+    notes = place.root / "modules.json"
+
+    def learn():
+        code = call(run_words(place))
+        notes.write_text(json.dumps(list(sys.modules)), encoding="utf-8")
+        return code
+
+    place.begin()
+    check_undisturbed(place, place.forked(learn))
+    for name in json.loads(notes.read_bytes()):
+        with suppress(ImportError):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def check_undisturbed(place, code):
     sent = Counter(issue for issues in asked(place) for issue in issues)
     wrong = [*whole(place), *asked_wrongly(wanted(place), sent)]
-    if wrong:
-        raise AssertionError(f"without any kill: {wrong}\n{place.said()}")
-    return first - began, before - first
+    if code or wrong:
+        raise AssertionError(f"without any kill: exit {code}, {wrong}\n{place.said()}")
 
 
-def run_and_kill(place, *, in_work, delay):
-    """Run up to the moment and kill; false if the command had ended by then."""
+def run_and_kill(place, moment):
+    """Run the real command line up to the moment and kill it; false if it had ended by then."""
     with command(place, run_words(place)) as process:
-        if in_work:
-            await_rows(place, process)
-        time.sleep(delay)
+        await_calls(place, moment.calls, process)
+        time.sleep(moment.delay)
         process.kill()
     time.sleep(_ARRIVAL_S)
     return process.returncode < 0
@@ -136,9 +184,9 @@ def finish(place):
     """Run the same command again to its end; return what is wrong, the calls that were lost, the rows there before."""
     wrong = list(place.torn())
     before, rows = asked(place), answered(place)
-    with command(place, run_words(place)) as process:
-        if process.wait(HANG) != 0:
-            wrong.append(f"exit {process.returncode}: {place.said()[-2000:]}")
+    # Nobody kills this one, so it is made with everything imported: that takes much of a short run's time.
+    if code := place.forked(lambda: call(run_words(place))):
+        wrong.append(f"exit {code}: {place.said()[-2000:]}")
     again = asked(place)[len(before) :]
     wrong += asked_wrongly(wanted(place) - rows, Counter(issue for issues in again for issue in issues))
     lost = lost_calls(before, rows)
@@ -194,10 +242,13 @@ def whole(place):
     return [*place.torn(), *place.misreported(), *place.misnoted(), *place.crashes()]
 
 
-def await_rows(place, process):
-    """Wait until the first rows are on disk, or the command has ended."""
-    while process.poll() is None and not any(place.report(*key).exists() for key in place.issues):
-        time.sleep(0.001)
+def await_calls(place, calls, process):
+    """Wait until the emulator has carried out so many calls, or the command has ended."""
+    stillness = Stillness(*place.signs)
+    while process.poll() is None and place.emulator.stats(place.work.provider)["live"] < calls:
+        if stillness.lasts():
+            process.kill()
+        time.sleep(_GLANCE_S)
 
 
 if __name__ == "__main__":

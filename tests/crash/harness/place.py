@@ -9,7 +9,6 @@ import json
 import math
 import os
 import shutil
-import signal
 import ssl
 import sys
 import threading
@@ -24,12 +23,15 @@ from batchwright.cli.main import main
 from batchwright.emulator import verdict
 from batchwright.emulator.responders import find_issues
 from batchwright.workspace import copy_to
-from harness.emulator import HANG, RUNS_S, Emulator
+from harness.emulator import RUNS_S, Emulator
+from harness.watching import await_end, exit_code, say_where_if_aborted
 
 GRACE = "0.02"
 """Seconds between the two listings that prove a job absent; the emulator's create and list do not lag."""
 WATCH = "0.5"
 """Seconds to watch. A job that is sent only then ends after time has passed once more, in the next run."""
+UNDISTURBED_WATCH = "120"
+"""The same where nothing went wrong before: every job has ended, so that it takes so long on a busy machine only."""
 RESTARTS = 8
 """Runs after which a workspace that is still not finished counts as one that never will be."""
 COLUMNS = [
@@ -120,14 +122,14 @@ class Place:
 
     # The commands
 
-    def live(self, between=None):
+    def live(self, between=None, *, watch=WATCH):
         """Create, look, let time pass (`between`), watch, fetch; in this process, which must be in the workspace."""
         between = between or self.let_time_pass
         commands = [
             self.work.create,
             ["batch-fetch", "--check-all-pending"],
             None,
-            ["batch-watch", "--interval", "0.05", "--timeout", WATCH],
+            ["batch-watch", "--interval", "0.05", "--timeout", watch],
             ["batch-fetch", "--check-all-pending"],
         ]
         for words in commands:
@@ -148,26 +150,35 @@ class Place:
         os.environ.update(self.environment)
         os.chdir(self.folder)
 
-    def forked(self, act, *, hang=HANG):
-        """Run `act` in a child that shares everything imported so far; return its exit code, negative for a signal."""
-        return wait_for(self.start(act, hang=hang))
+    def forked(self, act):
+        """Run `act` in a child that shares everything imported so far; return its exit code, negative for a signal.
 
-    def start(self, act, *, hang=HANG):
-        """Begin `act` in a child; return its process id. After `hang` seconds, SIGALRM ends it."""
+        One that hangs is ended, after it has said where.
+        """
+        child = self.start(act)
+        return await_end(child, lambda: exit_code(child), *self.signs)
+
+    @property
+    def signs(self):
+        """Where it shows that a run gets on."""
+        return self.folder, self.output
+
+    def start(self, act):
+        """Begin `act` in a child; return its process id."""
         sys.stdout.flush()
         sys.stderr.flush()
         child = os.fork()
         if child == 0:
-            self._become(act, hang)
+            self._become(act)
         return child
 
-    def _become(self, act, hang):
+    def _become(self, act):
         code = 70
         try:
-            signal.alarm(hang)
             handle = os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
+            say_where_if_aborted()
             self.enter()
             code = act()
         except BaseException:  # noqa: BLE001  (the child must never come back into the parent's code)
@@ -177,10 +188,10 @@ class Place:
             sys.stderr.flush()
             os._exit(code)
 
-    def finish(self, *, hang=HANG):
+    def finish(self):
         """Run the same commands again until everything is done; return how often that took."""
         for restart in range(1, RESTARTS + 1):
-            if self.forked(self.live, hang=hang) or self.finished():
+            if self.forked(self.live) or self.finished():
                 return restart
         return RESTARTS + 1
 
@@ -317,7 +328,7 @@ def warm_up(place):
     with place.output.open("wb") as file:
         for handle in (1, 2):
             os.dup2(file.fileno(), handle)
-        place.live()
+        place.live(watch=UNDISTURBED_WATCH)
         sys.stdout.flush()
     for handle, saved in enumerate(streams, start=1):
         os.dup2(saved, handle)
@@ -367,10 +378,6 @@ def tell(figures):
     """Say what a program of this harness found."""
     sys.stdout.write(json.dumps(figures) + "\n")
     sys.stdout.flush()
-
-
-def wait_for(child):
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def folded(text):

@@ -17,8 +17,12 @@ from batchwright.batch import lifecycle
 from batchwright.batch.workers import in_parallel
 from batchwright.job import JobState
 from harness.emulator import emulating
-from harness.place import Work, make_place, tell, warm_up
+from harness.place import UNDISTURBED_WATCH, Work, make_place, tell, warm_up
 from harness.touches import AFTER, AMID, BEFORE, CRASHED, Touches
+from harness.watching import Findings, note
+
+NOTED = 50
+"""Points after which it is said how far this is."""
 
 
 def main(words=None):
@@ -33,6 +37,7 @@ def main(words=None):
         in_parallel.__kwdefaults__["workers"] = asked.workers
     if asked.without_intent:
         switch_intent_off()
+        note("no intent is kept on disk: what is found now is what the other programs must not find")
     asked.folder.mkdir(parents=True)
     with emulating(asked.folder / "emulator") as emulator:
         place = make_place(asked.folder, work, emulator)
@@ -72,8 +77,10 @@ def run_all(place, share="0/1", *, only=None, literally=False):
     names = rehearse(place)
     first, step = map(int, share.split("/"))
     points = list(points_of(names, only=only, literally=literally))[first::step]
-    found, restarts, missed = {}, Counter(), 0
-    for number, moment in points:
+    found, restarts, missed = Findings(place), Counter(), 0
+    for done, (number, moment) in enumerate(points):
+        if done % NOTED == 0:
+            note(f"{done} of {len(points)} points")
         place.begin()
         code = place.forked(partial(live_until, place, number, moment))
         missed += code == 0  # with several threads, a run may touch less often than the one that was counted
@@ -81,8 +88,7 @@ def run_all(place, share="0/1", *, only=None, literally=False):
         wrong += place.torn()
         restarts[place.finish()] += 1
         wrong += place.violations()
-        if wrong:
-            found[f"{moment} {number} {names[number - 1]}"] = wrong
+        found.add(f"{moment} {number} {names[number - 1]}", wrong)
     return {
         "provider": place.work.provider,
         "jobs": place.jobs,
@@ -138,7 +144,7 @@ def live_until(place, number, moment):
 
 def live_counted(place, touches):
     touches.install()
-    return place.live(between=lambda: touches.outside(place.let_time_pass))
+    return place.live(between=lambda: touches.outside(place.let_time_pass), watch=UNDISTURBED_WATCH)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.emulator import HANG, Emulator, emulating
+from harness.emulator import Emulator, emulating
 from harness.place import GRACE, RESTARTS, tell
+from harness.watching import await_end
 
 ROWS = 60
 PROMPTS = 40
@@ -73,7 +74,8 @@ class Table:
             )
 
     def run(self, words):
-        return self.start(words).wait(HANG)
+        process = self.start(words)
+        return await_end(process.pid, process.poll, self.folder)
 
     def kill_after(self, delay):
         """Kill a new run so long after its first file was there; false if it had ended by then."""
@@ -137,7 +139,7 @@ def measure(table):
     process = table.start(table.command)
     table.await_begin(process)
     began = time.monotonic()
-    code = process.wait(HANG)
+    code = await_end(process.pid, process.poll, table.folder)
     if code or (wrong := list(table.violations())):
         raise AssertionError(f"without any kill: {code or wrong}\n{table.said()}")
     return time.monotonic() - began
