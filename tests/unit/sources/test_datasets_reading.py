@@ -2,7 +2,10 @@
 
 import io
 import json
+import random
+import re
 import tracemalloc
+import zipfile
 
 import openpyxl
 import pytest
@@ -172,6 +175,55 @@ def test_a_sheet_is_chosen_by_its_name(tmp_path):
     path = as_workbook(tmp_path / "in.xlsx", [["a"], ["1"]], sheet="Mine")
     assert cells_of(path, sheet="Mine") == [{"a": "1"}]
     assert "'Mine'" in refusal(path, sheet="Yours")
+
+
+def test_a_cell_beyond_the_header_is_never_dropped_in_silence(tmp_path):
+    path = as_workbook(tmp_path / "in.xlsx", [["a", "b"], [1, 2, "lost"], [3, 4], [5], [6, 7, None, "  "]])
+    assert "in.xlsx, line 2: the row has 3 cell(s) where the header has 2" in refusal(path)
+    with open_dataset([path], options=ReadOptions(skip_bad_rows=True)) as dataset:
+        assert [row.cells["a"] for row in dataset.rows()] == [3, 5, 6]
+        assert dataset.bad.count == 1
+
+
+def test_a_damaged_workbook_is_an_error_of_its_own(tmp_path):
+    whole = as_workbook(tmp_path / "in.xlsx", [["a", "b"], [1, "x"]]).read_bytes()
+    damaged = tmp_path / "damaged.xlsx"
+    chance = random.Random(1)  # noqa: S311
+    refused = 0
+    for _ in range(300):
+        data = bytearray(whole[: chance.randrange(len(whole))] if chance.random() < 0.5 else whole)
+        for place in chance.sample(range(len(data)), min(len(data), 9)):
+            data[place] = chance.randrange(256)
+        damaged.write_bytes(bytes(data))
+        try:
+            cells_of(damaged)
+        except InputError:
+            refused += 1
+    assert refused > 200
+
+
+def test_a_workbook_without_sheets_is_refused(tmp_path):
+    path = tmp_path / "in.xlsx"
+    with (
+        zipfile.ZipFile(as_workbook(tmp_path / "whole.xlsx", [["a"], [1]])) as whole,
+        zipfile.ZipFile(path, "w") as new,
+    ):
+        for name in whole.namelist():
+            data = whole.read(name)
+            new.writestr(name, re.sub(rb"<sheet .*?/>", b"", data) if name == "xl/workbook.xml" else data)
+    assert "in.xlsx has no sheet" in refusal(path)
+
+
+@pytest.mark.parametrize("encoding", ["nonesuch", "rot13", "hex", "zip", "", "a\0b"])
+def test_what_is_no_encoding_of_text_is_refused(write, encoding):
+    with pytest.raises(ConfigurationError, match="no encoding"):
+        cells_of(write("a.csv", "a\n1\n"), encoding=encoding)
+
+
+def test_a_damaged_parquet_file_is_told_of_in_a_line(write):
+    message = refusal(write("a.parquet", b"PAR1xxxxPAR1"))
+    assert "a.parquet cannot be read as Parquet: " in message
+    assert "\n" not in message
 
 
 def test_parquet_values_become_what_json_knows(tmp_path):

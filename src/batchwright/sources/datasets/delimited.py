@@ -19,6 +19,7 @@ _SAMPLE_LINES: Final = 200
 _SAMPLE_CHARACTERS: Final = 1 << 18
 _DIRECTIVE: Final = "sep="
 """Excel's own first line that names the delimiter."""
+_QUOTES: Final = "a cell with a delimiter in it needs quotes"
 _CUT_OFF: Final = "unexpected end"
 """In the library's message where the text ends inside quotes."""
 
@@ -137,7 +138,7 @@ def _rows(reader: "Reader", source: Source, bad: BadRows, skipped: int) -> Itera
                     elif len(cells) > width and not any(cell.strip() for cell in cells[width:]):
                         yield Row(dict(zip(columns, cells, strict=False)), begins, name)
                     else:
-                        bad.add(f"{name}, line {begins}", _ragged(len(cells), width))
+                        bad.add(f"{name}, line {begins}", f"{ragged(len(cells), width)}; {_QUOTES}")
                 begins = reader.line_num + 1 + skipped
         except csv.Error as exc:
             ends = reader.line_num + skipped
@@ -165,8 +166,9 @@ def column_names(cells: Sequence[str], place: str) -> list[str]:
     return names
 
 
-def _ragged(cells: int, width: int) -> str:
-    return f"the row has {cells} cell(s) where the header has {width}; a cell with a delimiter in it needs quotes"
+def ragged(cells: int, width: int) -> str:
+    """Return what is wrong with a row that has not as many cells as the header."""
+    return f"the row has {cells} cell(s) where the header has {width}"
 
 
 def _broken(error: csv.Error) -> str:

@@ -93,8 +93,8 @@ def codec_name(encoding: str) -> str:
     """
     try:
         name = codecs.lookup(encoding).name
-        b"".decode(name)
-    except LookupError as exc:
+        io.TextIOWrapper(io.BytesIO(), encoding=name).close()  # refuses those that are not about text
+    except (LookupError, ValueError) as exc:
         raise ConfigurationError(f"--encoding: no encoding {encoding!r}; known are utf-8, windows-1252, ...") from exc
     return "utf-8-sig" if name == "utf-8" else name
 

@@ -51,7 +51,12 @@ def read_parquet(source: Source, options: ReadOptions, bad: BadRows) -> Iterator
                 for number, cells in enumerate(rows, start=number + 1):  # noqa: B020  (it goes on counting)
                     yield Row(dict(zip(columns, plain(cells), strict=True)), number, source.name)
         except duckdb.Error as exc:
-            raise InputError(f"{source.name} cannot be read as Parquet: {exc}") from exc
+            raise InputError(f"{source.name} cannot be read as Parquet: {_first_line(exc)}") from exc
+
+
+def _first_line(error: Exception) -> str:
+    """The rest of duckdb's message is about our query."""
+    return str(error).partition("\n")[0]
 
 
 def literal_path(path: Path) -> str:
