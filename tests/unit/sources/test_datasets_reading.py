@@ -188,7 +188,7 @@ def test_a_cell_beyond_the_header_is_never_dropped_in_silence(tmp_path):
 def test_a_damaged_workbook_is_an_error_of_its_own(tmp_path):
     whole = as_workbook(tmp_path / "in.xlsx", [["a", "b"], [1, "x"]]).read_bytes()
     damaged = tmp_path / "damaged.xlsx"
-    chance = random.Random(1)  # noqa: S311
+    chance = random.Random(1)
     refused = 0
     for _ in range(300):
         data = bytearray(whole[: chance.randrange(len(whole))] if chance.random() < 0.5 else whole)
