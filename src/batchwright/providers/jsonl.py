@@ -26,13 +26,16 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def read_results(chunks: Iterable[bytes], decode: Callable[[Json], Result]) -> Iterator[Result]:
+def read_results(
+    chunks: Iterable[bytes], decode: Callable[[Json], Result], *, plain: Callable[[bytes], Result | None]
+) -> Iterator[Result]:
     """Yield one `Result` for each line; a line that cannot be read is a malformed result, never an exception.
 
+    `plain` is the quick way to the result of a usual line, and returns None for any other.
     Whether the stream itself was whole is the transport's word: a body cut short raises out of `chunks`.
     """
     for line in split_lines(chunks):
-        yield read_line(line, decode)
+        yield plain(line) or read_line(line, decode)
 
 
 def read_line(line: bytes, decode: Callable[[Json], Result]) -> Result:

@@ -9,19 +9,24 @@ from pydantic_core import from_json
 from batchwright.job import JobState
 from batchwright.providers.anthropic import wire as anthropic
 from batchwright.providers.gemini import wire as gemini
-from batchwright.providers.jsonl import read_results
+from batchwright.providers.jsonl import read_line, read_results, split_lines
 from batchwright.providers.openai import wire as openai
 from batchwright.result import FailureKind, ResultStatus
 
 SHARED = Path(os.environ.get("BATCHWRIGHT_SHARED") or Path(__file__).parents[4] / "shared")
 RECORDINGS = SHARED / "recordings"
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recorded payloads are not here")
-LINES = {"openai": openai.decode_line, "anthropic": anthropic.decode_line, "gemini": gemini.decode_line}
+WIRES = {"openai": openai, "anthropic": anthropic, "gemini": gemini}
 JOBS = {"openai": openai.decode_job, "anthropic": anthropic.decode_job, "gemini": gemini.decode_job}
 
 
 def found(pattern):
     return sorted(RECORDINGS.glob(pattern)) if RECORDINGS.is_dir() else []
+
+
+def results_in(path):
+    wire = WIRES[path.parent.name]
+    return list(read_results([path.read_bytes()], wire.decode_line, plain=wire.PLAIN.read))
 
 
 def bodies(path):
@@ -33,7 +38,7 @@ def bodies(path):
 
 @pytest.mark.parametrize("path", found("*/*.jsonl"), ids=lambda path: path.name)
 def test_every_recorded_line_is_an_answer_or_a_reason(path):
-    results = list(read_results([path.read_bytes()], LINES[path.parent.name]))
+    results = results_in(path)
     assert results
     for result in results:
         assert result.custom_id
@@ -42,17 +47,28 @@ def test_every_recorded_line_is_an_answer_or_a_reason(path):
         assert result.failure or result.usage.total_tokens > 0
 
 
+@pytest.mark.parametrize("path", found("*/*.jsonl"), ids=lambda path: path.name)
+def test_the_short_way_reads_recorded_lines_as_the_long_one_does(path):
+    wire = WIRES[path.parent.name]
+    for line in split_lines([path.read_bytes()]):
+        assert wire.PLAIN.read(line) in (None, read_line(line, wire.decode_line))
+
+
+@pytest.mark.parametrize("vendor", WIRES)
+def test_some_recorded_lines_of_each_vendor_take_the_short_way(vendor):
+    lines = (line for path in found(f"{vendor}/*.jsonl") for line in split_lines([path.read_bytes()]))
+    assert any(WIRES[vendor].PLAIN.read(line) for line in lines)
+
+
 def test_lines_of_a_file_that_ran_dry_call_for_a_person():
     for path in (*found("anthropic/real_errored*"), *found("openai/real_error*")):
-        (result,) = read_results([path.read_bytes()], LINES[path.parent.name])
+        (result,) = results_in(path)
         assert result.status is ResultStatus.ERRORED
         assert result.failure.kind is FailureKind.ACCOUNT
 
 
 def test_geminis_thoughts_are_output():
-    first, _second = read_results(
-        [(RECORDINGS / "gemini/cookbook_file_results.jsonl").read_bytes()], gemini.decode_line
-    )
+    first, _second = results_in(RECORDINGS / "gemini/cookbook_file_results.jsonl")
     assert first.usage.total_tokens == 848
     assert first.usage.reasoning_tokens == 829
 

@@ -112,7 +112,9 @@ class AnthropicLLM(VendorProvider, Cleaner):
             self._client.messages.batches.with_streaming_response.results(job_name) as answer,
         ):
             # Our own lines: the SDK's decoder stops at a blank one.
-            yield from read_results(answer.http_response.iter_bytes(_CHUNK_BYTES), formats.decode_line)
+            yield from read_results(
+                answer.http_response.iter_bytes(_CHUNK_BYTES), formats.decode_line, plain=formats.PLAIN.read
+            )
 
     def list_jobs(self, since: datetime) -> Iterator[BatchJob]:
         """Yield the workspace's batches, newest first; see `Provider.list_jobs`."""

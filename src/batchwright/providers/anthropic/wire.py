@@ -19,6 +19,7 @@ from batchwright.providers.base import Rates
 from batchwright.providers.failures import read_line_error, to_failure
 from batchwright.providers.jsonl import malformed
 from batchwright.providers.parts import Reply, base64_of, check_request, only_text, to_result
+from batchwright.providers.plain_answers import ABSENT, PlainAnswers, word, worked_out
 from batchwright.providers.rates import count_in, rates_or_none
 from batchwright.providers.reading import Json, as_count, as_list, as_object, as_text, as_time
 from batchwright.request import ImagePart, Message, Params, Part, Request, TextPart
@@ -234,24 +235,46 @@ def decode_answer(custom_id: str | None, message: Json) -> Result:
     texts = [b["text"] for b in blocks if b.get("type") == "text" and isinstance(b.get("text"), str)]
     word = as_text(message.get("stop_reason"))
     finish = _FINISH.get(word or "", FinishReason.OTHER)
-    usage = as_object(message.get("usage"))
-    cached, written = as_count(usage.get("cache_read_input_tokens")), as_count(usage.get("cache_creation_input_tokens"))
     reply = Reply(
         text="".join(texts) if texts or finish is FinishReason.LENGTH else None,
         finish_reason=finish,
         stop_word=word,
         refusal=as_text(as_object(message.get("stop_details")).get("explanation")),
-        usage=Usage(
-            input_tokens=as_count(usage.get("input_tokens")) + cached + written,
-            output_tokens=as_count(usage.get("output_tokens")),
-            cached_tokens=cached,
-            cache_write_tokens=written,
-            reasoning_tokens=as_count(as_object(usage.get("output_tokens_details")).get("thinking_tokens")),
-        ),
+        usage=_usage(message.get("usage")),
         model=as_text(message.get("model")),
         request_id=as_text(message.get("id")),
     )
     return to_result(custom_id, reply)
+
+
+def _usage(value: object) -> Usage:
+    usage = as_object(value)
+    cached, written = as_count(usage.get("cache_read_input_tokens")), as_count(usage.get("cache_creation_input_tokens"))
+    return Usage(
+        input_tokens=as_count(usage.get("input_tokens")) + cached + written,
+        output_tokens=as_count(usage.get("output_tokens")),
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=as_count(as_object(usage.get("output_tokens_details")).get("thinking_tokens")),
+    )
+
+
+_MESSAGE = ("result", "message")
+_CONTENT = (*_MESSAGE, "content")
+PLAIN = PlainAnswers(
+    custom_id=("custom_id",),
+    text=(*_CONTENT, 0, "text"),
+    usage=((*_MESSAGE, "usage"), worked_out(_usage)),
+    model=(*_MESSAGE, "model"),
+    request_id=(*_MESSAGE, "id"),
+    checks={
+        ("result", "type"): word("succeeded"),
+        (*_CONTENT, 0, "type"): word("text"),
+        (*_CONTENT, 1): ABSENT,
+        (*_MESSAGE, "stop_reason"): word("end_turn"),
+    },
+)
+"""A message of one text that is whole."""
 
 
 def decode_rates(headers: Mapping[str, str], now: datetime) -> Rates | None:

@@ -155,7 +155,9 @@ class GeminiLLM(VendorProvider, Fence, Cleaner):
         with TemporaryFile(prefix="batchwright-") as file:
             self._download(file_name, file, job)
             file.seek(0)
-            yield from read_results(iter(lambda: file.read(_CHUNK_BYTES), b""), formats.decode_line)
+            yield from read_results(
+                iter(lambda: file.read(_CHUNK_BYTES), b""), formats.decode_line, plain=formats.PLAIN.read
+            )
 
     def _download(self, file_name: str, file: IO[bytes], job: BatchJob) -> None:
         try:

@@ -19,6 +19,7 @@ from batchwright.providers.failures import read_line_error, redact, to_failure
 from batchwright.providers.gemini.schema import response_schema
 from batchwright.providers.jsonl import malformed
 from batchwright.providers.parts import Reply, base64_of, check_model, check_request, to_result
+from batchwright.providers.plain_answers import ABSENT, NOTHING, PlainAnswers, word, worked_out
 from batchwright.providers.reading import Json, as_count, as_list, as_object, as_text, as_time, as_word
 from batchwright.request import Message, Params, Part, Request, Role, TextPart
 from batchwright.result import FinishReason, Result, ResultStatus
@@ -220,21 +221,43 @@ def decode_answer(custom_id: str | None, response: Json) -> Result:
     blocked = as_text(feedback.get("blockReason")) if not candidate else None
     word = blocked or as_text(candidate.get("finishReason"))
     finish = FinishReason.BLOCKED if blocked else _FINISH.get(word or "", FinishReason.OTHER)
-    usage = as_object(response.get("usageMetadata"))
-    thoughts = as_count(usage.get("thoughtsTokenCount"))
     said = as_text(feedback.get("blockReasonMessage")) or as_text(candidate.get("finishMessage"))
     reply = Reply(
         text="".join(texts) if texts or finish is FinishReason.LENGTH else None,
         finish_reason=finish,
         stop_word=word,
         refusal=said or (f"the {'prompt' if blocked else 'answer'} was blocked: {word}" if word else None),
-        usage=Usage(
-            input_tokens=as_count(usage.get("promptTokenCount")) + as_count(usage.get("toolUsePromptTokenCount")),
-            output_tokens=as_count(usage.get("candidatesTokenCount")) + thoughts,
-            cached_tokens=as_count(usage.get("cachedContentTokenCount")),
-            reasoning_tokens=thoughts,
-        ),
+        usage=_usage(response.get("usageMetadata")),
         model=as_text(response.get("modelVersion")),
         request_id=as_text(response.get("responseId")),
     )
     return to_result(custom_id, reply)
+
+
+def _usage(value: object) -> Usage:
+    usage = as_object(value)
+    thoughts = as_count(usage.get("thoughtsTokenCount"))
+    return Usage(
+        input_tokens=as_count(usage.get("promptTokenCount")) + as_count(usage.get("toolUsePromptTokenCount")),
+        output_tokens=as_count(usage.get("candidatesTokenCount")) + thoughts,
+        cached_tokens=as_count(usage.get("cachedContentTokenCount")),
+        reasoning_tokens=thoughts,
+    )
+
+
+_CANDIDATE = ("response", "candidates", 0)
+_PARTS = (*_CANDIDATE, "content", "parts")
+PLAIN = PlainAnswers(
+    custom_id=("key",),
+    text=(*_PARTS, 0, "text"),
+    usage=(("response", "usageMetadata"), worked_out(_usage)),
+    model=("response", "modelVersion"),
+    request_id=("response", "responseId"),
+    checks={
+        ("error",): NOTHING,
+        (*_PARTS, 0, "thought"): ABSENT,
+        (*_PARTS, 1): ABSENT,
+        (*_CANDIDATE, "finishReason"): word("STOP"),
+    },
+)
+"""A response of one text that is whole."""

@@ -94,7 +94,7 @@ class OpenAILLM(VendorProvider, Fence, Cleaner):
             self._calls.guard(Phase.JOB),
             self._client.files.with_streaming_response.content(file_id) as answer,
         ):
-            yield from read_results(answer.iter_bytes(_CHUNK_BYTES), formats.decode_line)
+            yield from read_results(answer.iter_bytes(_CHUNK_BYTES), formats.decode_line, plain=formats.PLAIN.read)
 
     def list_jobs(self, since: datetime) -> Iterator[BatchJob]:
         """Yield the account's batches, newest first; see `Provider.list_jobs`."""

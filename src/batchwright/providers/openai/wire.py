@@ -18,8 +18,9 @@ from batchwright.providers.failures import read_line_error, redact, to_failure
 from batchwright.providers.jsonl import malformed
 from batchwright.providers.openai.schema import response_schema
 from batchwright.providers.parts import Reply, check_model, check_request, data_url, only_text, to_result
+from batchwright.providers.plain_answers import ABSENT, NOTHING, PlainAnswers, counts, word
 from batchwright.providers.rates import count_in, rates_or_none
-from batchwright.providers.reading import MOST, Json, as_count, as_list, as_object, as_text, as_time, as_word
+from batchwright.providers.reading import Json, as_count, as_list, as_object, as_text, as_time, as_word
 from batchwright.request import ImagePart, Message, Params, Part, Request, Role, TextPart
 from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
 from batchwright.usage import Usage
@@ -43,9 +44,6 @@ _TAKES_TEMPERATURE = re.compile(r"(?:ft:)?(?:gpt-3\.5|gpt-4|chatgpt-4)")
 """Reasoning models (o1 on, gpt-5 on) refuse any but the default temperature."""
 _O_SERIES = re.compile(r"(?:ft:)?o\d")
 _FIRST_GPT5 = re.compile(r"(?:ft:)?gpt-5(?:-|$)")
-
-_OK = 200
-_ALL_TEXT = {str}
 
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
 _SECONDS_OF_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -77,6 +75,33 @@ _FINISH = {
     "content_filter": FinishReason.BLOCKED,
 }
 _NEVER_RAN = {"batch_expired": ResultStatus.EXPIRED, "batch_cancelled": ResultStatus.CANCELLED}
+
+_BODY = ("response", "body")
+_CHOICE = (*_BODY, "choices", 0)
+PLAIN = PlainAnswers(
+    custom_id=("custom_id",),
+    text=(*_CHOICE, "message", "content"),
+    usage=(
+        (*_BODY, "usage"),
+        counts(
+            input_tokens=("prompt_tokens",),
+            output_tokens=("completion_tokens",),
+            cached=("prompt_tokens_details", "cached_tokens"),
+            cache_write=("prompt_tokens_details", "cache_write_tokens"),
+            reasoning=("completion_tokens_details", "reasoning_tokens"),
+        ),
+    ),
+    model=(*_BODY, "model"),
+    request_id=("response", "request_id"),
+    checks={
+        ("response", "status_code"): word(200),
+        (*_BODY, "error"): NOTHING,
+        (*_BODY, "output"): ABSENT,
+        (*_CHOICE, "finish_reason"): word("stop"),
+        (*_CHOICE, "message", "refusal"): NOTHING,
+    },
+)
+"""A chat completion that is whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,50 +266,6 @@ def _job_error(errors: list[Json]) -> str | None:
 
 def decode_line(line: Json) -> Result:
     """Return one line of an output or error file as a result."""
-    found = _plain_answer(line)
-    return _read_line(line) if found is None else found
-
-
-def _plain_answer(line: Json) -> Result | None:
-    """Return the answer in a line of the usual form: a chat completion that is whole. None for any other.
-
-    Nothing but speed: `_read_line` reads the same of it, field by field, and there are millions of them.
-    """
-    try:
-        custom_id, response = line["custom_id"], line["response"]
-        body = response["body"]
-        (choice,) = body["choices"]
-        message, usage = choice["message"], body["usage"]
-        text, refusal = message["content"], message.get("refusal")
-        read, wrote = usage["prompt_tokens"], usage["completion_tokens"]
-        model, request_id = body["model"], response["request_id"]
-        usual = (
-            response["status_code"] == _OK
-            and choice["finish_reason"] == "stop"
-            and not (refusal or body.get("error"))
-            and {type(custom_id), type(text), type(model), type(request_id)} == _ALL_TEXT
-            and type(read) is type(wrote) is int
-            and 0 <= read <= MOST
-            and 0 <= wrote <= MOST
-            and "output" not in body
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
-    if not (usual and custom_id and model and request_id):
-        return None
-    reads, writes = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    return Result(
-        custom_id=custom_id,
-        status=ResultStatus.SUCCEEDED,
-        text=text,
-        finish_reason=FinishReason.STOP,
-        usage=_chat_usage(usage) if reads or writes else Usage(input_tokens=read, output_tokens=wrote),
-        model=model,
-        request_id=request_id,
-    )
-
-
-def _read_line(line: Json) -> Result:
     custom_id = as_text(line.get("custom_id"))
     response = as_object(line.get("response"))
     if not response:
