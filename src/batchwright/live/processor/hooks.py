@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Iterable
+from types import CoroutineType
 from typing import Any
 
 from batchwright.live.processor.observers import ProcessingEvent
@@ -89,7 +90,7 @@ async def _call(hook: Hook, *args: Any) -> tuple[bool, Any]:
     """Call a function or a coroutine function of a user's; return whether it worked, and what it returned."""
     try:
         value = hook(*args)
-        if inspect.isawaitable(value):
+        if type(value) is CoroutineType or (value is not None and inspect.isawaitable(value)):  # the first: for speed
             value = await value
     except Exception:
         name = getattr(hook, "__qualname__", repr(hook))

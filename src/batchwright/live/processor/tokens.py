@@ -28,6 +28,19 @@ def tokens_of(usage: object) -> Tokens | None:
     """Return the tokens in a mapping or an object, by any of their usual names; None if it has none of them."""
     if usage is None:
         return None
+    usual = _usual(usage) if type(usage) is dict else None
+    return _by_any_name(usage) if usual is None else usual
+
+
+def _usual(usage: dict[str, Any]) -> Tokens | None:
+    """Return the tokens of a mapping in the form that most have; None for any other. Nothing but speed."""
+    read, written, total = usage.get("input_tokens"), usage.get("output_tokens"), usage.get("total_tokens", 0)
+    if type(read) is type(written) is type(total) is int and read >= 0 and written >= 0:
+        return read, written, max(total, read + written)
+    return None
+
+
+def _by_any_name(usage: object) -> Tokens | None:
     find: Reader = usage.get if isinstance(usage, (dict, Mapping)) else partial(_attribute, usage)
     read, written, total = _first(find, _INPUT), _first(find, _OUTPUT), _first(find, _TOTAL)
     if read is None and written is None and total is None:
