@@ -68,9 +68,11 @@ ITEM_COLUMNS: Final = (
 
 # A failure never takes the place of an answer: a job that is fetched late may bring one about a row asked again since.
 _CHANGED: Final = ", ".join(f"{name} = excluded.{name}" for name in ITEM_COLUMNS.split(", ")[1:])
+_VALUES: Final = f"INTO batch_items ({ITEM_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+ADD_ANSWER: Final = f"INSERT OR IGNORE {_VALUES}"
+"""Of a row that has none yet; else nothing happens."""
 PUT_ANSWER: Final = (
-    f"INSERT INTO batch_items ({ITEM_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608  (our own column names)
-    f"ON CONFLICT (key) DO UPDATE SET {_CHANGED} WHERE excluded.failed = 0 OR batch_items.failed = 1"
+    f"INSERT {_VALUES} ON CONFLICT (key) DO UPDATE SET {_CHANGED} WHERE excluded.failed = 0 OR batch_items.failed = 1"
 )
 
 FILL_COPIES: Final = """

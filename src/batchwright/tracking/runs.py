@@ -22,6 +22,7 @@ from batchwright.errors import InputError, TrackingError
 from batchwright.run import RowAnswer, RowSet, Run
 from batchwright.tracking.durable import make_folder
 from batchwright.tracking.run_codec import (
+    ADD_ANSWER,
     FILL_COPIES,
     ITEM_COLUMNS,
     PUT_ANSWER,
@@ -37,7 +38,7 @@ from batchwright.tracking.run_codec import (
 from batchwright.usage import Usage
 
 FLUSH_SECONDS: Final = 0.25
-FLUSH_ANSWERS: Final = 500
+FLUSH_ANSWERS: Final = 1000
 BUSY_SECONDS: Final = 30.0
 """How long to wait for another process's commit; each takes milliseconds."""
 
@@ -52,6 +53,8 @@ class RunStore:
         self.path = path
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._counted: set[int] = set()
+        """Numbers of runs whose counts were compared with their answers; from then on they are kept."""
 
     def close(self) -> None:
         """Close the database; it opens again when it is used again."""
@@ -194,12 +197,15 @@ class RunStore:
     @contextmanager
     def writer(self, run: Run) -> Iterator["AnswerWriter"]:
         """Write answers of a run, from one thread; they and the run's counts are committed when the block ends."""
+        with self._lock:
+            if run.number not in self._counted:  # a writer of an earlier version, killed, may have left them wrong
+                self._recount(run)
+                self._counted.add(run.number)
         writer = AnswerWriter(self, run)
         try:
             yield writer
         finally:
             writer.flush()
-            self._recount(run)
 
     def _recount(self, run: Run) -> None:
         low, high = keys_of(run.number)
@@ -213,13 +219,17 @@ class RunStore:
             )
 
     def write(self, run: Run, rows: list[tuple[Any, ...]], *, failed: int) -> None:
-        """Commit a writer's rows and count them."""
+        """Commit a writer's rows and what they change in the run's counts: to count all of them takes ever longer."""
         with self._used("write") as db:
-            db.executemany(PUT_ANSWER, rows)
+            db.execute("SAVEPOINT added")
+            more = len(rows)
+            if db.executemany(ADD_ANSWER, rows).rowcount < more:  # some rows were answered before: seldom
+                db.execute("ROLLBACK TO added")
+                more, failed = _replaced(db, rows)
             db.execute(
                 "UPDATE batch_runs SET completed_prompts = completed_prompts + ?, failed_prompts = failed_prompts + ? "
                 "WHERE number = ?",
-                [len(rows) - failed, failed, run.number],
+                [more - failed, failed, run.number],
             )
 
     @contextmanager
@@ -329,6 +339,16 @@ class AnswerWriter:
         if self._rows:
             self._store.write(self._run, self._rows, failed=self._failed)
             self._rows, self._failed = [], 0
+
+
+def _replaced(db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> tuple[int, int]:
+    """Put rows that may be there already; return how many more of them are answered or failed now, and failed alone."""
+    keys = ",".join({str(row[0]) for row in rows})
+    count = f"SELECT COUNT(*), COALESCE(SUM(failed), 0) FROM batch_items WHERE key IN ({keys})"  # noqa: S608  (numbers)
+    before, failed_before = db.execute(count).fetchone()
+    db.executemany(PUT_ANSWER, rows)
+    after, failed_after = db.execute(count).fetchone()
+    return after - before, failed_after - failed_before
 
 
 def _connect(path: Path) -> sqlite3.Connection:

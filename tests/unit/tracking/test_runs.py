@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from batchwright.errors import InputError, TrackingError
 from batchwright.run import RowAnswer, Run, RunStatus
@@ -107,6 +109,37 @@ def test_a_row_that_is_written_twice_counts_once(store):
             writer.put(answer(0, response=text))
     assert [found.response for found in store.answers(run)] == ["second"]
     assert store.get("reviews").completed == 1
+
+
+@given(
+    pieces=st.lists(
+        st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=8),
+        max_size=5,
+    )
+)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_counts_are_those_of_the_answers_after_every_commit(store, pieces):
+    run = store.create(replace(RUN, run_id=f"run-{len(store.runs())}"))
+    with store.writer(run) as writer:
+        for piece in pieces:
+            for row, failed in piece:
+                writer.put(answer(row, error="refused") if failed else answer(row))
+            writer.flush()
+            counted = store.get(run.run_id)
+            kept = [found.failed for found in store.answers(run)]
+            assert (counted.completed, counted.failed) == (kept.count(False), kept.count(True))
+
+
+def test_counts_that_an_earlier_version_left_wrong_are_set_right_by_the_next_writer(store):
+    run = store.create(RUN)
+    with store.writer(run) as writer:
+        writer.put(answer(0))
+    store.update("reviews", completed_prompts=7, failed_prompts=3)
+    again = RunStore(store.path)
+    with again.writer(run) as writer:
+        writer.put(answer(1))
+    assert (again.get("reviews").completed, again.get("reviews").failed) == (2, 0)
+    again.close()
 
 
 def test_runs_do_not_see_each_others_answers(store):
