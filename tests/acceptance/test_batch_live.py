@@ -160,6 +160,30 @@ def test_stop_on_error_stops_with_what_it_has(place):
     assert prompts_asked(place).total() == 51
 
 
+def test_the_next_provider_takes_over_when_a_quota_is_used_up_and_the_cache_stays_the_firsts(place):
+    lines = questions(place, 10)
+    settings = {"LLM_FALLBACK": "anthropic,gemini"}
+    strike(place, {"name": "credit_exhausted", "after": 4})
+    done = ask(place, "questions.txt", "--output", "out.csv", "--cache", env=settings)
+    assert "going on with anthropic" in done.stderr
+    assert [row["response"] for row in rows_of(place.folder / "out.csv")] == lines
+    assert (place.emulator.stats("openai")["live"], place.emulator.stats("anthropic")["live"]) == (4, 6)
+    strike(place)
+    again = ask(place, "questions.txt", "--output", "again.csv", "--cache")
+    assert "Answered by an earlier run: 4" in again.stderr
+
+
+def test_without_a_successor_a_used_up_quota_ends_the_run_with_7_and_it_goes_on(place):
+    lines = questions(place, 10)
+    strike(place, {"name": "credit_exhausted", "after": 4})
+    done = ask(place, "questions.txt", "--output", "out.csv", check=7)
+    assert "Traceback" not in done.stderr
+    strike(place)
+    ask(place, "questions.txt", "--resume")
+    assert [row["response"] for row in rows_of(place.folder / "out.csv")] == lines
+    assert set(prompts_asked(place).values()) == {1}
+
+
 def test_equal_prompts_are_paid_once(place):
     (place.folder / "same.txt").write_text("hello\nworld\n" * 30)
     done = ask(place, "same.txt", "--concurrency", "4")

@@ -118,10 +118,16 @@ def test_a_budget_refuses_the_most_that_it_may_cost(place):
     assert place.emulator.total("creates") == 0
 
 
-@pytest.mark.parametrize("option", [("--cache",), ("--stop-on-error",), ("--tools", "x"), ("--database", "other.db")])
+@pytest.mark.parametrize("option", [("--cache",), ("--stop-on-error",), ("--database", "other.db")])
 def test_what_only_live_runs_can_do_is_refused(place, option):
     assert f"{option[0]} does not go with --via batch" in send(place, *option, check=2).stderr
     assert place.emulator.total("creates") == 0
+
+
+def test_tools_are_refused_before_anything_is_sent(place):
+    assert "--via batch calls no tools" in send(place, "--tools", "python", "--yes", check=2).stderr
+    assert place.emulator.total("creates") == 0
+    assert not (place.folder / "data" / "batch.db").exists()
 
 
 def test_standard_input_is_gone_when_the_answers_come(place):

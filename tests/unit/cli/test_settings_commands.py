@@ -64,6 +64,33 @@ def test_config_shows_each_value_and_where_it_came_from(place, run, monkeypatch)
     assert SECRET not in output
 
 
+def test_config_shows_what_counts_for_runs_over_datasets(place, run):
+    assert shown(run("config").out)["batch.defaults.concurrency"] == ["1", "(default)"]
+    (place / "batchwright.toml").write_text(
+        '[batch.defaults]\nconcurrency = 3\nresume_on_failure = false\nmodel = "gpt-4o"\n'
+        '[batch.rate_limits]\n"openai/gpt-4o" = 30.5\n'
+    )
+    lines = {name: words for name, words in shown(run("config").out).items() if name.startswith("batch.")}
+    assert lines == {
+        "batch.defaults.concurrency": ["3", "(batchwright.toml)"],
+        "batch.defaults.rate_limit": ["not", "set"],
+        "batch.defaults.model": ["gpt-4o", "(batchwright.toml)"],
+        "batch.defaults.resume_on_failure": ["false", "(batchwright.toml)"],
+        "batch.rate_limits.openai/gpt-4o": ["30.5", "(batchwright.toml)"],
+        "batch.output.format": ["not", "set"],
+        "batch.output.save_to_logs": ["true", "(default)"],
+    }
+    document = json.loads(run("config", "--json").out)
+    found = {item["name"]: (item["value"], item["source"]) for item in document["batch"]}
+    assert found["batch.defaults.concurrency"] == ("3", "batchwright.toml")
+    assert found["batch.output.format"] == (None, None)
+
+
+def test_config_names_a_setting_of_runs_that_cannot_be(place, run):
+    (place / "batchwright.toml").write_text("[batch.defaults]\nconcurrency = 0\n")
+    assert "batchwright.toml: batch: defaults.concurrency is 0" in run("config", code=2).err
+
+
 def test_config_as_json_has_every_setting_and_no_key(place, run, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     output = run("config", "--json", "--emulator", "http://127.0.0.1:1").out

@@ -156,10 +156,28 @@ def test_no_key_of_the_tool_is_sent_to_the_emulator(folder, open_session, monkey
     assert session.provider(session.model("gpt-4o"))._key != "sk-stored"
 
 
-def test_a_model_without_a_batch_api_and_options_that_no_batch_takes_are_refused(plugin, folder, open_session):
+def test_a_model_without_a_batch_api_is_refused(plugin, folder, open_session):
     session = open_session()
     with pytest.raises(ConfigurationError, match="no Batch API has spoken"):
         session.provider(session.model("spoken"))
-    session = open_session(options=(("temperature", "1"),))
-    with pytest.raises(ConfigurationError, match="--via batch sends no model options"):
-        session.provider(session.model("gpt-4o"))
+
+
+@pytest.mark.parametrize(
+    ("asking", "why"),
+    [
+        ({"tools": ("python",)}, "--via batch calls no tools"),
+        ({"extras": {"functions": ["def f(): pass"]}}, "--via batch calls no tools"),
+        ({"extras": {"options": {"temperature": "1"}}}, "--via batch sends no model options: leave temperature out"),
+    ],
+)
+def test_tools_and_options_whoever_brings_them_do_not_go_through_a_batch(plugin, open_session, asking, why):
+    session = open_session()
+    with pytest.raises(ConfigurationError, match=why):
+        session.require_batchable(session.model("gpt-4o"), Asking(concurrency=1, log=False, **asking))
+
+
+def test_options_that_the_tool_keeps_are_told_to_be_left_out(plugin, folder, open_session, capfd):
+    (folder / "model_options.json").write_text('{"gpt-4o": {"temperature": 0.5}}')
+    session = open_session()
+    session.require_batchable(session.model("gpt-4o"), ASKING)
+    assert "does not send what `llm models options` has set for gpt-4o: temperature" in capfd.readouterr().err

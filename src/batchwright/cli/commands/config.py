@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from batchwright.cli.datasets.preferences import Preference, listed, workspace_preferences
 from batchwright.cli.options import ListingCommand, workspace_options
 from batchwright.cli.output import data, json_document, table
 from batchwright.cli.workbench import OPTION_OF, settings_from
@@ -50,17 +51,23 @@ def command(*, as_json: bool, **given: Any) -> None:
     """  # noqa: D301  (\b keeps click from wrapping the examples)
     settings = settings_from(given)
     _require_valid(settings)
+    preferences, found = workspace_preferences(Path())
+    of_runs = listed(found.value if found is not None else None, preferences)
+    file = "" if found is None else found.file
     shown = [_shown(setting, settings, given) for setting in SETTINGS]
     if as_json:
         json_document(
             "config",
             settings=[_as_json(item) for item in shown],
+            batch=[_preference_as_json(item, file) for item in of_runs],
             keys=[_key_as_json(name, settings.environment) for name in KEY_VARIABLES],
             files=[name for name in FILES if Path(name).is_file()],
         )
         return
     told = [item for item in shown if item.value is not None or not item.setting.name.startswith("limits.")]
     table([(item.setting.name, item.value or "not set", f"({item.source})" if item.value else "") for item in told])
+    data()
+    table([_preference_told(item, file) for item in of_runs])
     data()
     table([(f"{name} key", key_line(name, settings.environment)) for name in KEY_VARIABLES])
 
@@ -108,6 +115,17 @@ def _as_json(item: Shown) -> Mapping[str, Any]:
         "option": setting.option,
         "meaning": setting.says,
     }
+
+
+def _preference_told(item: Preference, file: str) -> tuple[str, str, str]:
+    """Return the line of a setting of runs over datasets."""
+    source = "" if item.value is None else f"({file if item.is_set else 'default'})"
+    return f"batch.{item.name}", item.value or "not set", source
+
+
+def _preference_as_json(item: Preference, file: str) -> Mapping[str, Any]:
+    source = None if item.value is None else file if item.is_set else "default"
+    return {"name": f"batch.{item.name}", "value": item.value, "source": source, "meaning": item.says}
 
 
 def _key_as_json(provider_name: str, environment: Environment) -> Mapping[str, Any]:

@@ -17,6 +17,9 @@ from batchwright.request import OutputSchema
 if TYPE_CHECKING:
     from batchwright.cli.workbench import Workbench
     from batchwright.providers.base import Answerer, Provider
+    from batchwright.run import Run
+    from batchwright.sources.row_prompts import RowPrompts
+    from batchwright.tracking.runs import RunStore
 
 Decorator = Callable[[Any], Any]
 """What `click.option` returns."""
@@ -125,6 +128,26 @@ class Session(ABC):
 
         `LLMProviderConfigurationError` for a missing key.
         """
+
+    def successors(self, model: Model) -> "Sequence[Answerer]":
+        """Return who goes on, one after the other, when the quota of the model's provider is used up; or nobody."""
+        del model
+        return ()
+
+    def require_batchable(self, model: Model, asking: Asking) -> None:
+        """Raise `ConfigurationError` for what no Batch API can be asked, though a live call can."""
+        del model
+        if asking.tools:
+            raise ConfigurationError(
+                "--via batch calls no tools, as a batch cannot wait for what they say: leave the tools out, or ask live"
+            )
+
+    def log_answers(self, run: "Run", prompts: "RowPrompts", store: "RunStore") -> None:
+        """Write what a Batch API answered into the backend's own log, if it has one: each once, however often called.
+
+        `prompts` are of the very input of the run.
+        """
+        del run, prompts, store
 
     def adapted(self, wish: Wish) -> Wish:
         """Return the wish with what this backend's own options add: a template from a library, say."""

@@ -29,7 +29,7 @@ from batchwright.errors import ConfigurationError
 from batchwright.job import JobRecord, JobState
 from batchwright.live.rows.run import Origin, RowDone
 from batchwright.reports.datasets.base import Outcome, Shape
-from batchwright.reports.datasets.writing import Existing, open_report
+from batchwright.reports.datasets.writing import open_report
 from batchwright.run import Run, RunStatus
 from batchwright.sources.datasets.opening import STANDARD_INPUT
 from batchwright.sources.row_prompts import RowPrompts
@@ -57,7 +57,6 @@ class BatchRows:
 
         Ctrl-C detaches: the jobs go on at the provider.
         """
-        self._refuse_live_options()
         workbench = self.session.workbench
         engine = engine_for(self.session, self.plan.model)
         task = engine.task_of(RowsTask.name)
@@ -71,62 +70,38 @@ class BatchRows:
             new_job_id=workbench.job_ids,
             now=workbench.clock.now,
         )
-        run_id = self._run_id()
+        run_id = self.plan.run_id(self.given, workbench.job_ids)
         with contextlib.closing(task.store), self.claims.claim(run_id):
             self._check_output()
             run = self._begin(run_id)
             with contextlib.redirect_stdout(sys.stderr):  # what is told of jobs is no answer
                 code = self._send_and_wait(engine, assembly, task, run)
             run = self._end(run)
+            if self.plan.asking.log:
+                self.session.log_answers(run, prompts, self.store)
             if self.plan.output is None:
                 self._print(prompts, run)
         self._summarise(run, task)
         return code or (ExitCode.ITEMS_FAILED if run.completed < (run.total or 0) else ExitCode.OK)
 
-    def _refuse_live_options(self) -> None:
-        given = self.given
-        named = {
-            "--tools": given.tools,
-            "--cache": given.cache,
-            "--stop-on-error": given.stop_on_error,
-            "--database": given.database is not None,
-        }
-        wrong = [name for name, is_given in named.items() if is_given]
-        if wrong:
-            raise ConfigurationError(f"{wrong[0]} does not go with --via batch")
-        if STANDARD_INPUT in self.plan.spec.inputs:
-            raise ConfigurationError("--via batch reads the input again when answers come: give a file, not -")
-
-    def _run_id(self) -> str:
-        if self.plan.resumed is not None:
-            return self.plan.resumed.run_id
-        return self.given.batch_id or self.session.workbench.job_ids().replace("job-", "run-")
-
     def _check_output(self) -> None:
         """Raise `InputError` where the output cannot be written, while nothing is paid for."""
         if self.plan.output is not None:
-            ours = self.plan.resumed is not None or self.given.overwrite
-            existing = Existing.REPLACE if ours else Existing.REFUSE
+            existing = self.plan.existing(self.given)
             open_report(self.plan.output, Shape(), format=self.plan.format, existing=existing).close()
 
     def _begin(self, run_id: str) -> Run:
         plan, now = self.plan, self.session.workbench.clock.now()
-        output = None if plan.output is None else str(plan.output)
-        if plan.resumed is not None:
-            self.store.forget_failures(plan.resumed)
-            return self.store.update(
-                run_id, status=RunStatus.RUNNING, message=None, ended_at=None, stop_requested=False, output_file=output
-            )
-        return self.store.create(
-            Run(
-                run_id=run_id,
-                created_at=now,
-                input_file=" ".join(plan.spec.inputs),
-                output_file=output,
-                model=plan.model.name,
-                total=self.measured.survey.rows,
-                config=plan.config(digest=self.digest, columns=self.measured.survey.columns),
-            )
+        if plan.resumed is None:
+            return self.store.create(plan.beginning(run_id, self.measured.survey, digest=self.digest, now=now))
+        self.store.forget_failures(plan.resumed)
+        return self.store.update(
+            run_id,
+            status=RunStatus.RUNNING,
+            message=None,
+            ended_at=None,
+            stop_requested=False,
+            output_file=plan.output_file,
         )
 
     def _send_and_wait(self, engine: Engine, assembly: Assembly, task: RowsTask, run: Run) -> int:
@@ -201,6 +176,21 @@ class BatchRows:
             talk(f"  Output: {shown_path(task.report_path(run.run_id, ''))}")
         if run.completed < (run.total or 0):
             talk(f"To go on with what has no answer: {self._how_to_go_on(run)}")
+
+
+def require_batchable(session: Session, plan: RowPlan, given: Given) -> None:
+    """Raise `ConfigurationError` for what a plan wants that only live runs can do, before anything is read or sent."""
+    named = {
+        "--cache": given.cache,
+        "--stop-on-error": given.stop_on_error,
+        "--database": given.database is not None,
+    }
+    wrong = [name for name, is_given in named.items() if is_given]
+    if wrong:
+        raise ConfigurationError(f"{wrong[0]} does not go with --via batch")
+    session.require_batchable(plan.model, plan.asking)
+    if STANDARD_INPUT in plan.spec.inputs:
+        raise ConfigurationError("--via batch reads the input again when answers come: give a file, not -")
 
 
 def engine_for(session: Session, model: Model) -> Engine:

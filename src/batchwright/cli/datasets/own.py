@@ -1,7 +1,7 @@
 """The backend of `batchwright batch`: models are those of batchwright's providers, settings those of the workspace."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchwright.cli.datasets.base import Asking, Backend, Decorator, Model, Session
-from batchwright.cli.datasets.preferences import Preferences, preferences_from
+from batchwright.cli.datasets.preferences import Preferences, workspace_preferences
 from batchwright.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -67,10 +67,7 @@ class OurSession(Session):
     @cached_property
     def preferences(self) -> Preferences:
         """What `[batch]` of the workspace's settings file says."""
-        from batchwright.config_files import read_table  # noqa: PLC0415  (only runs ask)
-
-        found = read_table(Path(), "batch")
-        return Preferences() if found is None else preferences_from(found.value, f"{found.file}: batch")
+        return workspace_preferences(Path())[0]
 
     def model(self, name: str | None) -> Model:
         """Return the model of a name such as `openai/gpt-5.4-mini`, or the provider's default one."""
@@ -97,6 +94,10 @@ class OurSession(Session):
     def provider(self, model: Model) -> "Provider":
         """Return the provider of the model. Raises `LLMProviderConfigurationError` for a missing key."""
         return self._workbench.provider(model.provider_name, model.priced_as)
+
+    def successors(self, model: Model) -> "Sequence[Provider]":
+        """Return the providers that `LLM_FALLBACK` names, each with its default model."""
+        return self._workbench.fallbacks(model.provider_name)
 
     def _route(self, name: str | None) -> tuple[str, str | None]:
         """Return the provider that is meant and its model; None is its default one."""

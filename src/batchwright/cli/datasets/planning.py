@@ -1,9 +1,10 @@
 """From a command line, and perhaps the run it goes on with, to what is to be asked and how."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchwright.cli.datasets.base import Asking, Model, Session, Wish
 from batchwright.cli.datasets.options import LIVE, Given
@@ -16,8 +17,14 @@ from batchwright.sources.templates import compile_template
 from batchwright.tracking.run_claims import VIA_BATCH, RunClaims
 from batchwright.tracking.runs import RunStore
 
+if TYPE_CHECKING:
+    from batchwright.reports.datasets.writing import Existing
+    from batchwright.sources.datasets.survey import Survey
+
 _FOLDER = "folder"
 """In a run's config: where its command was given, for paths that are relative to it."""
+_LOG = "log"
+"""Whether its answers go into the backend's own log: once kept out of it, they stay out when it goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +60,38 @@ class RowPlan:
             "extras": dict(self.asking.extras),
             "concurrency": self.asking.concurrency,
             "rate_limit": self.rate,
+            _LOG: self.asking.log,
             _FOLDER: str(Path.cwd()),
         }
+
+    def beginning(self, run_id: str, survey: "Survey", *, digest: str, now: datetime) -> Run:
+        """Return a run of this plan as it begins; `survey` and `digest` are of the very input."""
+        return Run(
+            run_id=run_id,
+            created_at=now,
+            input_file=" ".join(self.spec.inputs),
+            output_file=self.output_file,
+            model=self.model.name,
+            total=survey.rows,
+            config=self.config(digest=digest, columns=survey.columns),
+        )
+
+    @property
+    def output_file(self) -> str | None:
+        """The output as a run remembers it."""
+        return None if self.output is None else str(self.output)
+
+    def run_id(self, given: Given, new_job_id: Callable[[], str]) -> str:
+        """Return what the run is called: as it was, as a person wishes, or a new name."""
+        if self.resumed is not None:
+            return self.resumed.run_id
+        return given.batch_id or new_job_id().replace("job-", "run-")
+
+    def existing(self, given: Given) -> "Existing":
+        """Return what becomes of an output that is there: the run's own may be written again."""
+        from batchwright.reports.datasets.writing import Existing  # noqa: PLC0415  (only runs write)
+
+        return Existing.REPLACE if self.resumed is not None or given.overwrite else Existing.REFUSE
 
 
 def run_to_go_on(store: RunStore, claims: RunClaims, given: Given, *, program: str) -> Run:
@@ -86,6 +123,12 @@ def unfinished_run(store: RunStore, claims: RunClaims, given: Given) -> Run | No
 def is_complete(run: Run) -> bool:
     """Whether every row has an answer."""
     return run.status is RunStatus.COMPLETED and not run.failed
+
+
+def keeps_log(session: Session, given: Given, resumed: Run | None) -> bool:
+    """Whether answers go into the backend's own log: not by the settings, this command line, or how a run began."""
+    before = resumed is None or bool(resumed.config.get(_LOG, True))
+    return session.preferences.save_to_logs and not given.no_log and before
 
 
 def plan_of(session: Session, given: Given, resumed: Run | None) -> RowPlan:
@@ -122,7 +165,7 @@ def plan_of(session: Session, given: Given, resumed: Run | None) -> RowPlan:
         model=model,
         asking=Asking(
             concurrency=given.concurrency or preferences.concurrency or 1,
-            log=preferences.save_to_logs and not given.no_log,
+            log=keeps_log(session, given, resumed),
             tools=tools,
             extras=extras,
             schema=spec.schema is not None,

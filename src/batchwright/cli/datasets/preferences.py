@@ -10,14 +10,26 @@ Both have the same shape:
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
+from batchwright.config_files import Found, read_table
 from batchwright.errors import ConfigurationError
 
 _KNOWN: Final = {
     "defaults": ("concurrency", "rate_limit", "model", "resume_on_failure"),
     "output": ("format", "save_to_logs"),
 }
+SAID: Final[Mapping[str, str]] = {
+    "defaults.concurrency": "requests at the same time",
+    "defaults.rate_limit": "prompts a minute, at most",
+    "defaults.model": "the model to ask",
+    "defaults.resume_on_failure": "whether the same command goes on with a run that did not end well",
+    "rate_limits": "prompts a minute, at most, of one model",
+    "output.format": "format of an output whose name does not say it",
+    "output.save_to_logs": "whether answers go into the log of the llm tool",
+}
+"""What each setting is, for a person."""
 _TABLES: Final = ("defaults", "rate_limits", "output")
 
 
@@ -42,6 +54,52 @@ class Preferences:
             return option
         own = (self.rate_limits[name] for name in names if name in self.rate_limits)
         return next(own, self.rate_limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """One setting, for a person who asks what counts."""
+
+    name: str
+    """In the file, dotted: `defaults.concurrency`, `rate_limits.gpt-4o`."""
+    says: str
+    value: str | None
+    """As text; None where nothing is set and there is no default."""
+    is_set: bool
+    """Whether the file says it; else it is the default."""
+
+
+def listed(document: object, preferences: Preferences) -> list[Preference]:
+    """Return every setting of a document, of which `preferences` were made, in the order of its tables. Pure."""
+    tables: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
+    found = []
+    for name, says in SAID.items():
+        table, _, key = name.partition(".")
+        given: Mapping[str, Any] = tables.get(table) or {}
+        if key:
+            default = {"concurrency": "1", "resume_on_failure": "false", "save_to_logs": "true"}.get(key)
+            is_set = given.get(key) is not None
+            value = _as_text(given[key]) if is_set else default
+            found.append(Preference(name=name, says=says, value=value, is_set=is_set))
+        else:
+            for model, rate in preferences.rate_limits.items():
+                limit = Preference(name=f"{name}.{model}", says=says, value=_as_text(rate), is_set=True)
+                found.append(limit)
+    return found
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
+def workspace_preferences(folder: Path) -> tuple[Preferences, Found | None]:
+    """Return what `[batch]` of a folder's settings files says, and where that is. Raises `ConfigurationError`."""
+    found = read_table(folder, "batch")
+    if found is None:
+        return Preferences(), None
+    return preferences_from(found.value, f"{found.file}: batch"), found
 
 
 def preferences_from(document: object, source: str) -> Preferences:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,7 +26,7 @@ from batchwright.live.rows.run import Ending, Origin, RowDone, RowRun
 from batchwright.pricing.budget import Allowance
 from batchwright.providers.base import Answerer
 from batchwright.reports.datasets.base import Shape
-from batchwright.reports.datasets.writing import Existing, open_report
+from batchwright.reports.datasets.writing import open_report
 from batchwright.run import Run, RunStatus
 from batchwright.sources.row_prompts import RowPrompts
 from batchwright.sources.schemas import field_names
@@ -65,13 +66,13 @@ class LiveRows:
     digest: str
     allowance: Allowance | None
 
-    def ask(self, prompts: RowPrompts, answerer: Answerer) -> Course:
-        """Ask every row that has no answer, and return what it came to.
+    def ask(self, prompts: RowPrompts, answerers: Sequence[Answerer]) -> Course:
+        """Ask every row that has no answer, and return what it came to; each of `answerers` until its quota is used up.
 
         Raises `InputError` for an output that cannot be, an id that is taken, a run that somebody works on.
         """
         clock = self.session.workbench.clock
-        run_id = self._run_id()
+        run_id = self.plan.run_id(self.given, self.session.workbench.job_ids)
         with ExitStack() as stack:
             stack.enter_context(self.claims.claim(run_id))
             progress = LiveProgress()
@@ -88,7 +89,7 @@ class LiveRows:
             talk(f"Run {run_id}: {self._to_ask(run)}, {self.plan.model.name}")
             try:
                 with progress:
-                    asyncio.run(self._ask(prompts, answerer, answers, cache, course, account, progress))
+                    asyncio.run(self._ask(prompts, answerers, answers, cache, course, account, progress))
                     self._end_answers(answers, course.ending)
             except BatchwrightError as error:
                 course.ending = Ending(status=RunStatus.FAILED, message=str(error), error=error)
@@ -103,27 +104,11 @@ class LiveRows:
             )
         return course
 
-    def _run_id(self) -> str:
-        if self.plan.resumed is not None:
-            return self.plan.resumed.run_id
-        return self.given.batch_id or self.session.workbench.job_ids().replace("job-", "run-")
-
     def _begin(self, run_id: str) -> Run:
         """Remember the run, or that it goes on. Raises `InputError` for an id that is taken."""
         plan, now = self.plan, self.session.workbench.clock.now()
-        output = None if plan.output is None else str(plan.output)
         if plan.resumed is None:
-            return self.store.create(
-                Run(
-                    run_id=run_id,
-                    created_at=now,
-                    input_file=" ".join(plan.spec.inputs),
-                    output_file=output,
-                    model=plan.model.name,
-                    total=self.measured.survey.rows,
-                    config=plan.config(digest=self.digest, columns=self.measured.survey.columns),
-                )
-            )
+            return self.store.create(plan.beginning(run_id, self.measured.survey, digest=self.digest, now=now))
         self.store.forget_failures(plan.resumed)
         run = self.store.get(run_id)
         return self.store.update(
@@ -132,7 +117,7 @@ class LiveRows:
             message=None,
             ended_at=None,
             stop_requested=False,
-            output_file=output,
+            output_file=plan.output_file,
             resumed_at=now,
             done_before=run.done,
         )
@@ -147,8 +132,7 @@ class LiveRows:
         shape = Shape(columns=self.measured.survey.columns, fields=fields, csv_safe=plan.csv_safe)
         if plan.output is None:
             return PrintedAnswers(printed_layout(plan.format, shape), progress.printing)
-        ours = plan.resumed is not None or self.given.overwrite
-        existing = Existing.REPLACE if ours else Existing.REFUSE
+        existing = plan.existing(self.given)
         return FileAnswers(stack.enter_context(open_report(plan.output, shape, format=plan.format, existing=existing)))
 
     def _end_answers(self, answers: Answers, ending: Ending) -> None:
@@ -159,7 +143,7 @@ class LiveRows:
     async def _ask(
         self,
         prompts: RowPrompts,
-        answerer: Answerer,
+        answerers: Sequence[Answerer],
         answers: Answers,
         cache: AnswerCache | None,
         course: Course,
@@ -183,7 +167,7 @@ class LiveRows:
                     course.failures.append(f"{done.row.place}: {done.answer.error}")
 
         schema = prompts.spec.output_schema
-        engine = self._engine(answerer, progress)
+        engine = self._engine(answerers, progress)
         rows = RowRun(
             engine=engine,
             prompts=prompts,
@@ -194,6 +178,7 @@ class LiveRows:
             checker=None if schema is None else AnswerChecker(schema),
             dedupe=self.plan.dedupe,
             cache=cache,
+            cached_of=self.plan.model.provider_name,
             stop_on_error=self.given.stop_on_error,
             allowance=self.allowance,
         )
@@ -221,14 +206,14 @@ class LiveRows:
             }
         )
 
-    def _engine(self, answerer: Answerer, progress: LiveProgress) -> LiveEngine:
+    def _engine(self, answerers: Sequence[Answerer], progress: LiveProgress) -> LiveEngine:
         workbench = self.session.workbench
 
         def tell_change(change: ProviderChange) -> None:
-            progress.warn(str(change.error))
+            progress.warn(str(change))
 
         return LiveEngine(
-            [answerer],
+            answerers,
             config=manners(self.plan.asking.concurrency, emulated=workbench.settings.emulated),
             limiter=RateLimiter(requests_per_minute=self.plan.rate),
             on_provider_change=tell_change,

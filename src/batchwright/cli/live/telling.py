@@ -78,9 +78,8 @@ class Teller:
 
     def tell_change(self, change: ProviderChange) -> None:
         """Print that a provider's quota is used up."""
-        comfort = "" if change.successor is None else f"; going on with {change.successor}"
         with self._progress.printing():
-            warning(f"{change.error}{comfort}")
+            warning(change)
 
 
 def _told(outcome: Outcome, items: str) -> str:

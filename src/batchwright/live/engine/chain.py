@@ -20,6 +20,10 @@ class ProviderChange:
     """Who is asked from now on; None when nobody is left."""
     error: LLMQuotaError
 
+    def __str__(self) -> str:
+        """Say it to a person."""
+        return f"{self.error}{'' if self.successor is None else f'; going on with {self.successor}'}"
+
 
 class ProviderChain:
     """Who is asked now. Raises `ConfigurationError` without any provider."""

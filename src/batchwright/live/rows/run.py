@@ -100,6 +100,8 @@ class RowRun:
     dedupe: bool = True
     """Whether equal prompts are asked once."""
     cache: AnswerCache | None = None
+    cached_of: str | None = None
+    """The provider whose answers the cache may have; what others answer in its place is not kept there."""
     stop_on_error: bool = False
     allowance: Allowance | None = None
     """What the run may cost; None where that is not limited."""
@@ -268,7 +270,7 @@ class RowRun:
             self.allowance.settle(answered.cost)
         answer, outcome = self._read(answered, place.position)
         self._keep(answer)
-        if self.cache is not None and not answer.failed:
+        if self.cache is not None and not answer.failed and self.cached_of in {None, answered.provider_name}:
             self.cache.put(place.key, answer.response or "", answer.model)
         self.on_row(
             RowDone(

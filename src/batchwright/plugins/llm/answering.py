@@ -107,25 +107,18 @@ class LlmAnswerer(Answerer):
         if len(request.messages) != 1:
             raise LLMInvalidRequestError("a model of the llm tool is asked one message at a time here")
         parts = request.messages[0].parts
-        fragments, text = self._apart("\n".join(part.text for part in parts if isinstance(part, TextPart)))
+        fragments, text = apart(
+            "\n".join(part.text for part in parts if isinstance(part, TextPart)), self._how.fragments
+        )
         schema = None if request.output_schema is None else wrap_list_root(request.output_schema).schema
-        attachments = [attachment for part in parts if (attachment := _attachment(part)) is not None]
         return {
             "prompt": text,
             "fragments": fragments,
-            "attachments": attachments,
+            "attachments": attachments_of(parts),
             "system": request.system,
             "schema": None if schema is None else dict(schema),
             "options": dict(self._how.options),
         }
-
-    def _apart(self, text: str) -> tuple[list[llm.Fragment], str]:
-        """Return the fragments that a prompt begins with, which are logged once for all, and the rest."""
-        fragments = []
-        for source, length in self._how.fragments:
-            fragments.append(llm.Fragment(text[:length], source))
-            text = text[length + 1 :]
-        return fragments, text
 
     def _failed(self, request: Request, exc: Exception, done: Sequence[Any]) -> Result:
         error = ours(exc, model_id=self._asked.model_id, provider_name=self.name, needs_key=self._asked.needs_key)
@@ -162,7 +155,22 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await future
 
 
-def _attachment(part: Part) -> llm.Attachment | None:
-    if isinstance(part, (ImagePart, DocumentPart)):
-        return llm.Attachment(type=part.media_type, content=part.data)
-    return None
+def apart(text: str, fragments: Sequence[tuple[str, int]]) -> tuple[list[llm.Fragment], str]:
+    """Return the fragments that a prompt begins with, which are logged once for all, and the rest.
+
+    `fragments` are as in `How`.
+    """
+    found = []
+    for source, length in fragments:
+        found.append(llm.Fragment(text[:length], source))
+        text = text[length + 1 :]
+    return found, text
+
+
+def attachments_of(parts: Sequence[Part]) -> list[llm.Attachment]:
+    """Return the images and documents among a message's parts as the tool has them."""
+    return [
+        llm.Attachment(type=part.media_type, content=part.data)
+        for part in parts
+        if isinstance(part, (ImagePart, DocumentPart))
+    ]

@@ -27,6 +27,11 @@ _PATIENCE: Final = 30.0
 _Chain = Sequence[Any]
 
 
+def open_log(path: Path) -> LogStore:
+    """Open a database of the tool, for the thread that does; its tables are made where there are none."""
+    return LogStore(sqlite_utils.Database(sqlite3.connect(path, timeout=_PATIENCE)))
+
+
 class AnswerLog:
     """Writes finished responses into a database of the llm tool."""
 
@@ -60,8 +65,7 @@ class AnswerLog:
 
     def _serve(self) -> None:
         try:
-            connection = sqlite3.connect(self._path, timeout=_PATIENCE)
-            store: LogStore | None = LogStore(sqlite_utils.Database(connection))
+            store: LogStore | None = open_log(self._path)
         except Exception as exc:  # noqa: BLE001  (told at the end; answers are worth more than their log)
             store, self._why = None, str(exc)
         going_on = True

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from batchwright.cli.datasets.base import Asking, Model, Session, Wish
 from batchwright.cli.datasets.preferences import Preferences, preferences_from
+from batchwright.cli.output import warning
 from batchwright.errors import ConfigurationError
 from batchwright.plugins.llm.answering import CHAIN_LIMIT, How, LlmAnswerer
 from batchwright.plugins.llm.failures import missing_key
@@ -24,6 +25,9 @@ from batchwright.request import OutputSchema
 if TYPE_CHECKING:
     from batchwright.cli.workbench import Workbench
     from batchwright.providers.base import Provider
+    from batchwright.run import Run
+    from batchwright.sources.row_prompts import RowPrompts
+    from batchwright.tracking.runs import RunStore
 
 PROGRAM: Final = "llm batch"
 _MODEL_VARIABLE: Final = "LLM_MODEL"
@@ -96,12 +100,36 @@ class LlmSession(Session):
             raise ConfigurationError(
                 f"no Batch API has {model.name}: --via batch is for models of OpenAI, Anthropic and Gemini"
             )
-        if self._options["options"] or self._options["more_tools"] or self._options["functions"]:
-            raise ConfigurationError("--via batch sends no model options and no tools; leave them out, or ask live")
         key = None
         if not self._workbench.settings.emulated:
             key = self._key(self._models.find(model.name).model)
         return self._workbench.provider(model.provider_name, model.priced_as, api_key=key)
+
+    def require_batchable(self, model: Model, asking: Asking) -> None:
+        """Raise `ConfigurationError` for tools and model options, whether a template or the command line has them.
+
+        What `llm models options` keeps for the model is only warned about: nobody asked for it here.
+        """
+        super().require_batchable(model, replace(asking, tools=(*asking.tools, *asking.extras.get("functions", ()))))
+        options = asking.extras.get("options")
+        if options:
+            names = ", ".join(options)
+            raise ConfigurationError(f"--via batch sends no model options: leave {names} out, or ask live")
+        kept = get_model_options(model.name)
+        if kept:
+            warning(f"--via batch does not send what `llm models options` has set for {model.name}: {', '.join(kept)}")
+
+    def log_answers(self, run: "Run", prompts: "RowPrompts", store: "RunStore") -> None:
+        """Write what a Batch API answered into the tool's database; trouble is told, as the answers are safe."""
+        from batchwright.plugins.llm.row_log import log_rows  # noqa: PLC0415  (only runs write)
+
+        path = self._folder / "logs.db"
+        if self._keeps_no_logs:
+            return
+        try:
+            log_rows(path, run, prompts, store, model=self._models.find(run.model).model)
+        except Exception as exc:  # noqa: BLE001  (the tool's database may fail in any way)
+            warning(f"answers could not be logged to {path}: {exc}; --resume --batch-id {run.run_id} tries again")
 
     def _templated(self, wish: Wish, template: llm.Template) -> Wish:
         params = dict(self._options["params"])
@@ -170,7 +198,11 @@ class LlmSession(Session):
     def _log(self) -> Any:
         from batchwright.plugins.llm.log import AnswerLog  # noqa: PLC0415  (only runs write)
 
-        return None if (self._folder / "logs-off").exists() else AnswerLog(self._folder / "logs.db")
+        return None if self._keeps_no_logs else AnswerLog(self._folder / "logs.db")
+
+    @property
+    def _keeps_no_logs(self) -> bool:
+        return (self._folder / "logs-off").exists()
 
 
 def _document(path: Path) -> object:

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -18,14 +19,15 @@ from batchwright.cli.datasets.measuring import (
 )
 from batchwright.cli.datasets.options import BATCH, RUN_OPTIONS, Given
 from batchwright.cli.datasets.places import store_of
-from batchwright.cli.datasets.planning import is_complete, plan_of, run_to_go_on, unfinished_run
+from batchwright.cli.datasets.planning import is_complete, keeps_log, plan_of, run_to_go_on, unfinished_run
 from batchwright.cli.datasets.running import LiveRows
 from batchwright.cli.datasets.summary import summarise, verdict
 from batchwright.cli.exits import ExitCode
 from batchwright.cli.output import talk, warning
-from batchwright.errors import ChangedInputError
+from batchwright.errors import BatchwrightError, ChangedInputError
 from batchwright.run import RowSet, Run
 from batchwright.sources.datasets.opening import STANDARD_INPUT
+from batchwright.sources.row_prompts import PromptSpec
 from batchwright.tracking.run_claims import RunClaims
 from batchwright.tracking.runs import RunStore
 
@@ -67,8 +69,13 @@ def _run(session: Session, given: Given, store: RunStore) -> int:
     resumed = _resumed(session, given, store, claims)
     if resumed is not None and is_complete(resumed):
         talk(f"The run {resumed.run_id} is complete: there is nothing to go on with.")
+        _log_what_is_left(session, given, store, resumed)
         return ExitCode.OK
     plan = plan_of(session, given, resumed)
+    if plan.via == BATCH:
+        from batchwright.cli.datasets.batching import require_batchable  # noqa: PLC0415  (the batch engine)
+
+        require_batchable(session, plan, given)
     with plan.spec.open(stdin=sys.stdin.buffer) as prompts:
         digest = prompts.digest()
         if resumed is not None:
@@ -105,7 +112,8 @@ def _run(session: Session, given: Given, store: RunStore) -> int:
             digest=digest,
             allowance=allowance,
         )
-        course = live.ask(prompts, session.answerer(plan.model, plan.asking))
+        first = session.answerer(plan.model, plan.asking)
+        course = live.ask(prompts, [first, *session.successors(plan.model)])
     summarise(course, plan, program=session.program)
     return verdict(course)
 
@@ -117,6 +125,18 @@ def _resumed(session: Session, given: Given, store: RunStore, claims: RunClaims)
         return None
     run = None if STANDARD_INPUT in given.inputs else unfinished_run(store, claims, given)
     return run if run is not None and _asks_the_same(session, given, run) else None
+
+
+def _log_what_is_left(session: Session, given: Given, store: RunStore, run: Run) -> None:
+    """Log what a Batch API answered and another program collected, or what a kill kept out of the log."""
+    if run.config.get("via") != BATCH or not keeps_log(session, given, run):
+        return
+    try:
+        with replace(PromptSpec.from_config(run.config), inputs=given.inputs).open() as prompts:
+            prompts.require(str(run.config.get("digest", "")))
+            session.log_answers(run, prompts, store)
+    except BatchwrightError as error:
+        warning(f"what is not in the log yet stays out of it: {error}")
 
 
 def _asks_the_same(session: Session, given: Given, run: Run) -> bool:
