@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batchwright.providers.anthropic import wire as anthropic
 from batchwright.providers.base import Rates
-from batchwright.providers.openai import wire as openai
+from batchwright.providers.openai import rates as openai
 
 NOW = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
 

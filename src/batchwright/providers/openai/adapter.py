@@ -13,6 +13,7 @@ from batchwright.providers.base import Cleaner, Fence, Limits, Rates
 from batchwright.providers.failures import Phase
 from batchwright.providers.jsonl import read_results
 from batchwright.providers.openai import wire as formats
+from batchwright.providers.openai.rates import decode_rates
 from batchwright.providers.reading import Json, as_list, as_object, as_text
 from batchwright.providers.vendor import VendorProvider, created_since, require_ended, sdk
 from batchwright.request import Request
@@ -131,7 +132,7 @@ class OpenAILLM(VendorProvider, Fence, Cleaner):
         return formats.decode_answer(request.custom_id, answer, request_id=as_text(headers.get("x-request-id")))
 
     def _read_rates(self, headers: Mapping[str, str], now: datetime) -> Rates | None:  # noqa: ARG002  (it counts from then)
-        return formats.decode_rates(headers)
+        return decode_rates(headers)
 
     def _ping(self) -> None:
         self._client.batches.with_raw_response.list(limit=1)
