@@ -13,6 +13,7 @@ from batchwright.batch.collector import Collection, Collector
 from batchwright.batch.patience import Patience, patiently
 from batchwright.batch.reconciler import Reconciler
 from batchwright.batch.room import enqueued_tokens, running_at
+from batchwright.batch.settling import conclude_documents
 from batchwright.batch.submitter import Submission, Submitter
 from batchwright.batch.workers import in_parallel
 from batchwright.clock import Clock
@@ -28,6 +29,7 @@ from batchwright.errors import (
 from batchwright.job import BatchJob, JobRecord, JobState, JobStatus, status_of
 from batchwright.providers.base import Provider
 from batchwright.tasks.base import StreamingTask, Task
+from batchwright.tasks.planning import is_live
 from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
 
@@ -113,22 +115,30 @@ class Engine:
         gate = self._admission()
         todo = list(records)
         collected: set[str] = set()
+        ended: list[JobRecord] = []
         while todo:
             halves: list[JobRecord] = []
             for _, look in in_parallel(partial(self._look_at, gate=gate), todo, until=until):
                 halves.extend(look.halves)
                 if look.collection is not None:
                     collected.add(look.record.task)
+                if not is_live(look.record):
+                    ended.append(look.record)
                 yield look
             todo = halves
         for task in map(self.task_of, sorted(collected)):
             if isinstance(task, StreamingTask):
                 task.publish()
+        conclude_documents(self.store, self.task_of, ended)
 
     def cancel_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:
         """Ask the providers to cancel jobs; one never sent is dropped here."""
+        ended: list[JobRecord] = []
         for _, look in in_parallel(self._cancel, records):
+            if not is_live(look.record):
+                ended.append(look.record)
             yield look
+        conclude_documents(self.store, self.task_of, ended)
 
     def _provider(self, record: JobRecord) -> Provider:
         return self.provider_of(record.provider_name, record.model)

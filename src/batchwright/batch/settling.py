@@ -1,13 +1,14 @@
 """Close in collected jobs what they left open and has its rows by now, whoever brought them."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 
 from batchwright.batch import lifecycle
-from batchwright.errors import InputError
+from batchwright.errors import ConfigurationError, InputError
 from batchwright.job import JobRecord
-from batchwright.tasks.base import Task
-from batchwright.tasks.planning import DocumentKey, key_of
+from batchwright.tasks.base import Document, StreamingTask, Task
+from batchwright.tasks.planning import DocumentKey, is_live, key_of
 from batchwright.tasks.remaining import answered_items
 from batchwright.tracking.base import JobStore
 
@@ -35,6 +36,27 @@ def settle_answered(store: JobStore, task: Task, about: Collection[DocumentKey],
     if others:
         settled = partial(lifecycle.settled, answered=answered)
         store.update_many({record.job_id: settled for record in others})
+
+
+def conclude_documents(store: JobStore, task_of: Callable[[str], Task], ended: Sequence[JobRecord]) -> None:
+    """Tell streaming tasks of documents of `ended` jobs about which no other job will bring anything either."""
+    streaming: dict[str, StreamingTask] = {}
+    for name in sorted({record.task for record in ended}):
+        with suppress(ConfigurationError, InputError):  # told where it matters
+            task = task_of(name)
+            if isinstance(task, StreamingTask):
+                streaming[name] = task
+    about = {key for record in ended if record.task in streaming for key in _documents(record)}
+    if not about:
+        return
+    live = (record for record in store.load() if record.task in streaming and is_live(record))
+    about -= {key for record in live for key in _documents(record)}
+    for name, group, document in sorted(about):
+        streaming[name].conclude(Document(group=group, name=document, item_ids=()))
+
+
+def _documents(record: JobRecord) -> set[tuple[str, str, str]]:
+    return {(record.task, batch.group, batch.document) for batch in record.batches}
 
 
 def _open_documents(record: JobRecord) -> set[DocumentKey]:

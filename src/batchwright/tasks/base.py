@@ -130,3 +130,7 @@ class StreamingTask(Task):
     @abstractmethod
     def publish(self) -> Sequence[Path]:
         """Write out what got answers since it was last written, and return the files. Raises `InputError`."""
+
+    def conclude(self, document: Document) -> None:
+        """Take note that no job will bring anything more about a document; items may be left without an answer."""
+        del document

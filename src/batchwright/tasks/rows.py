@@ -32,6 +32,7 @@ from batchwright.sources.row_prompts import PromptSpec, RowPrompts
 from batchwright.sources.schemas import field_names
 from batchwright.tasks.base import AnswerSink, Document, Handled, Kept, StreamingTask
 from batchwright.tracking.prompt_index import PromptIndex
+from batchwright.tracking.run_claims import RunClaims
 from batchwright.tracking.runs import AnswerWriter, RunStore
 
 VIA = "via"
@@ -84,6 +85,7 @@ class RowsTask(StreamingTask):
     ) -> None:
         self.store = store
         self._outputs = outputs
+        self._claims = RunClaims(store.path)
         self._now = now or (lambda: datetime.now(UTC))
         self._lock = threading.Lock()
         self._digests: dict[str, tuple[Sequence[Stamp], str]] = {}
@@ -224,6 +226,22 @@ class RowsTask(StreamingTask):
             if run.run_id in touched or unwritten:
                 written.append(self.write_output(run))
         return written
+
+    def conclude(self, document: Document) -> None:
+        """Say of a run that has rows without an answer that it failed, unless its command is at work and does so."""
+        run = self.store.get(document.group)
+        if run.status is RunStatus.RUNNING and run.done != run.total and not self._claims.is_held(run.run_id):
+            self.settle(run)
+
+    def settle(self, run: Run) -> Run:
+        """Give a run that no job will bring anything for the status that it comes to."""
+        left = (run.total or 0) - run.done
+        return self.store.update(
+            run.run_id,
+            status=RunStatus.FAILED if left else RunStatus.COMPLETED,
+            message=f"{left} rows are in no job any more and have no answer" if left else None,
+            ended_at=self._now(),
+        )
 
     def write_output(self, run: Run) -> Path:
         """Write the output of a run as its answers are now; one that has them all is completed by that.

@@ -47,11 +47,14 @@ class RunClaims:
         """Return a run as it is: interrupted, where it says that it is running and nobody works on it."""
         if run.status is not RunStatus.RUNNING or run.config.get("via") == VIA_BATCH:
             return run
+        return run if self.is_held(run.run_id) else replace(run, status=RunStatus.INTERRUPTED)
+
+    def is_held(self, run_id: str) -> bool:
+        """Whether a process works on a run at this moment, be it this one."""
         try:
-            alive = is_claimed(self._path(run.run_id))
+            return is_claimed(self._path(run_id))
         except OSError as exc:
             raise self._trouble(exc) from exc
-        return run if alive else replace(run, status=RunStatus.INTERRUPTED)
 
     def _path(self, run_id: str) -> Path:
         return self._folder / f"{run_id}.claim"

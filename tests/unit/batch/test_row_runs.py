@@ -10,6 +10,7 @@ from batchwright.providers.base import Limits
 from batchwright.result import FinishReason, Result, ResultStatus
 from batchwright.run import RunStatus
 from batchwright.tasks.rows import WAITING
+from batchwright.tracking.run_claims import RunClaims
 from batchwright.usage import Usage
 
 SCHEMA = {
@@ -276,3 +277,51 @@ def test_rows_with_files_of_their_own_are_encoded_one_by_one(rows):
     (job,) = rows.plan()
     assert job.request_count == 2
     assert [list(batch.item_ids) for batch in job.batches] == [[0, 1]]
+
+
+def end(rows, job, state):
+    """Let the provider say that a job has ended so."""
+    rows.house.provider.jobs[job.job_name] = rows.house.provider._job(job.job_name, state, tag=job.tag)
+
+
+def test_a_run_whose_jobs_all_failed_has_failed_whoever_looks(rows):
+    rows.house.provider.limits = Limits(max_requests=2, max_bytes=1_000_000)
+    rows.begin()
+    rows.send()
+    first, second = rows.house.store.load()
+    end(rows, first, JobState.FAILED)
+    list(rows.house.engine.look_at_all([first]))
+    assert rows.runs.get("reviews").status is RunStatus.RUNNING, "the other may still bring something"
+    end(rows, second, JobState.FAILED)
+    rows.house.look()
+    run = rows.runs.get("reviews")
+    assert (run.status, run.message) == (RunStatus.FAILED, "3 rows are in no job any more and have no answer")
+    assert run.ended_at is not None
+
+
+def test_a_run_keeps_what_one_job_brought_where_another_failed(rows):
+    rows.house.provider.limits = Limits(max_requests=2, max_bytes=1_000_000)
+    rows.begin()
+    rows.send()
+    _, second = rows.house.store.load()
+    end(rows, second, JobState.FAILED)
+    rows.house.look()
+    run = rows.runs.get("reviews")
+    assert (run.status, run.completed, run.failed) == (RunStatus.FAILED, 2, 0)
+    assert [row.get("error") for row in rows.output] == ["", "", WAITING]
+
+
+def test_a_run_whose_unsent_job_is_dropped_has_failed(rows):
+    rows.begin()
+    list(rows.house.engine.cancel_all(rows.plan()))
+    assert rows.runs.get("reviews").status is RunStatus.FAILED
+
+
+def test_a_run_that_its_command_works_on_is_left_to_that(rows):
+    rows.begin()
+    rows.send()
+    (record,) = rows.house.store.load()
+    end(rows, record, JobState.FAILED)
+    with RunClaims(rows.runs.path).claim("reviews"):
+        rows.house.look()
+    assert rows.runs.get("reviews").status is RunStatus.RUNNING

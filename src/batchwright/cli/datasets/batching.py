@@ -76,7 +76,7 @@ class BatchRows:
             run = self._begin(run_id)
             with contextlib.redirect_stdout(sys.stderr):  # what is told of jobs is no answer
                 code = self._send_and_wait(engine, assembly, task, run)
-            run = self._end(run)
+            run = self._end(run, task)
             if self.plan.asking.log:
                 self.session.log_answers(run, prompts, self.store)
             if self.plan.output is None:
@@ -134,17 +134,12 @@ class BatchRows:
     def _jobs(self, run: Run) -> list[JobRecord]:
         return jobs_of(self.session.workbench.store.load(), run)
 
-    def _end(self, run: Run) -> Run:
+    def _end(self, run: Run, task: RowsTask) -> Run:
         """Note how it ended, where its output does not say it already."""
         run = self.store.get(run.run_id)
         if run.status is not RunStatus.RUNNING or any(is_live(record) for record in self._jobs(run)):
             return run
-        left = (run.total or 0) - run.done
-        message = f"{left} rows are in no job any more and have no answer" if left else None
-        status = RunStatus.FAILED if left else RunStatus.COMPLETED
-        return self.store.update(
-            run.run_id, status=status, message=message, ended_at=self.session.workbench.clock.now()
-        )
+        return task.settle(run)
 
     def _print(self, prompts: RowPrompts, run: Run) -> None:
         """Print the answers, in the order of the rows."""
