@@ -34,7 +34,7 @@ class Labelling:
         if call is not None:
             data = {**data, **_of(call, over=over)}
             if not call.asked and over:
-                data["attempts"] = 0  # the run had ended: nobody was asked
+                data |= {"attempts": 0, "duration": 0.0}  # the run had ended: nobody was asked
         for observer in self._observers:
             heard = observer.on_event(event, dict(data))
             if inspect.isawaitable(heard):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from batchwright.errors import ConfigurationError
-from batchwright.live.processor.observers import ProcessingEvent
+from batchwright.live.processor.observers import ProcessingEvent, was_asked
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -81,7 +81,7 @@ class PrometheusObserver:
             self._series.errors.labels(*who, str(data.get("error_type", "unknown"))).inc()
         else:
             counted.succeeded.inc()
-        if data.get("attempts"):  # else nobody was asked
+        if was_asked(data):
             counted.seconds.observe(data.get("duration", 0.0))
         counted.read.inc(data.get("input_tokens") or 0)
         counted.written.inc(data.get("output_tokens") or 0)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from batchwright.live.processor.observers import ProcessingEvent
+from batchwright.live.processor.observers import ProcessingEvent, was_asked
 from batchwright.providers.conventions import conventional_name
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class OpenTelemetryObserver:
     async def on_event(self, event: ProcessingEvent, data: Mapping[str, Any], /) -> None:
         """Take note of an item that is over."""
         over = event in (ProcessingEvent.ITEM_COMPLETED, ProcessingEvent.ITEM_FAILED)
-        if self._ready and over and data.get("attempts"):  # else nobody was asked: skipped, or the run had ended
+        if self._ready and over and was_asked(data):  # else it was skipped, or the run had ended
             self._note(data)
 
     def _note(self, data: Mapping[str, Any]) -> None:

@@ -29,6 +29,11 @@ class ProcessingEvent(StrEnum):
     """Data: `total`, `succeeded`, `failed`, `duration` (seconds)."""
 
 
+def was_asked(over: Mapping[str, Any]) -> bool:
+    """Whether anybody was asked about an item, by what its end says; one only refused for its rate has no attempts."""
+    return bool(over.get("attempts") or over.get("duration"))
+
+
 class Observer(Protocol):
     """Hears of every event. What it raises is logged and disturbs nobody."""
 

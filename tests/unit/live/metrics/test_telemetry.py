@@ -13,9 +13,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from batchwright.live.engine.answering import Ask, LiveEngine
+from batchwright.errors import LLMQuotaError, LLMRateLimitError
+from batchwright.live.engine.answering import Ask, LiveEngine, QuotaPolicy
 from batchwright.live.metrics.telemetry import OpenTelemetryObserver
 from batchwright.live.processor.observers import ProcessingEvent
+from batchwright.live.processor.pool import ParallelBatchProcessor
+from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig
+from batchwright.live.processor.work import LLMWorkItem
 from batchwright.request import Message, Request
 from batchwright.testing import FakeProvider, run_virtual
 
@@ -153,25 +157,77 @@ def test_every_item_of_a_live_run_is_a_span_with_what_only_its_engine_knows() ->
 def test_nobody_asked_is_no_span_and_neither_is_anything_but_an_end() -> None:
     backend = Backend()
     observer = backend.observer()
-    tell(observer, ProcessingEvent.ITEM_FAILED, **(OVER | {"attempts": 0}))
+    tell(observer, ProcessingEvent.ITEM_FAILED, **(OVER | {"attempts": 0, "duration": 0.0}))
     tell(observer, ProcessingEvent.ITEM_STARTED, item_id="a", worker_id=1)
     tell(observer, ProcessingEvent.BATCH_COMPLETED, total=1, succeeded=1, failed=0, duration=1.0)
 
     assert backend.spans() == ()
 
 
+def test_an_item_that_was_only_ever_refused_for_its_rate_was_asked_and_is_a_span() -> None:
+    backend = Backend()
+
+    async def scene() -> None:
+        async def refuse(_attempt: int, _seconds: float) -> tuple[str, None]:
+            await asyncio.sleep(0.5)
+            raise LLMRateLimitError("429", status_code=429)
+
+        processor = ParallelBatchProcessor(
+            ProcessorConfig(rate_limit=RateLimitConfig(max_cooldowns=2)), observers=[backend.observer()]
+        )
+        await processor.add_work(LLMWorkItem(item_id="a", direct_call=refuse))
+        await processor.process_all()
+
+    run_virtual(scene())
+    (span,) = backend.spans()
+    assert span.status.status_code is StatusCode.ERROR
+    assert (span.attributes or {})["error.type"] == "rate_limit"
+
+
+def test_requests_that_a_run_which_had_ended_never_sent_are_no_spans() -> None:
+    backend = Backend()
+
+    async def scene() -> None:
+        def refuse(_text: str) -> str:
+            raise LLMQuotaError("used up")
+
+        provider = FakeProvider(name="openai", model="m", answer=refuse)
+        async with LiveEngine([provider], observers=[backend.observer()], on_quota=QuotaPolicy.FAIL) as engine:
+            asks = [Ask(request=Request(custom_id=f"r{n}", messages=(Message.text("hi"),))) for n in range(50)]
+            assert len([answered async for answered in engine.answer(asks)]) == 50
+
+    run_virtual(scene())
+    assert 1 <= len(backend.spans()) <= 5
+
+
 def test_without_an_sdk_it_does_nothing() -> None:
-    observer = OpenTelemetryObserver(provider_name="openai", model="m")
-    tell(observer, ProcessingEvent.ITEM_COMPLETED, **OVER)
+    program = """
+import asyncio, sys
+from batchwright.live.processor.observers import ProcessingEvent
+from batchwright.live.metrics.telemetry import OpenTelemetryObserver
+observer = OpenTelemetryObserver(provider_name="openai", model="m")
+asyncio.run(observer.on_event(ProcessingEvent.ITEM_COMPLETED, {"attempts": 1, "input_tokens": 5, "duration": 1.0}))
+print("done", any(name.startswith("opentelemetry.sdk") for name in sys.modules))
+"""
+    assert output_of(program) == "done False"
 
 
 def test_without_even_the_api_it_does_nothing() -> None:
     program = """
 import asyncio, sys
 sys.modules["opentelemetry"] = None
-from batchwright.live.engine.answering import Ask, LiveEngine
+from batchwright.errors import LLMQuotaError, LLMRateLimitError
+from batchwright.live.engine.answering import Ask, LiveEngine, QuotaPolicy
 from batchwright.live.processor.observers import ProcessingEvent
 from batchwright.live.metrics.telemetry import OpenTelemetryObserver
 asyncio.run(OpenTelemetryObserver().on_event(ProcessingEvent.ITEM_COMPLETED, {"attempts": 1}))
+print("done")
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    assert output_of(program) == "done"
+
+
+def output_of(program: str) -> str:
+    """What a program says that must not fail."""
+    ended = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert ended.stderr == ""
+    return ended.stdout.strip()

@@ -1,11 +1,14 @@
 """What settings can be."""
 
+import asyncio
 import math
 
 import pytest
 
 from batchwright.live.processor.pool import ParallelBatchProcessor
 from batchwright.live.processor.settings import ProcessorConfig, RateLimitConfig, RetryConfig
+from batchwright.live.processor.work import LLMWorkItem
+from batchwright.testing import MockAgent, run_virtual
 
 
 def test_the_defaults_are_the_guides():
@@ -78,4 +81,12 @@ def test_rate_limits_that_cannot_be(values):
 
 
 def test_workers_may_be_left_to_the_processor():
-    ProcessorConfig(max_workers="auto").validate()
+    async def scene():
+        processor = ParallelBatchProcessor(ProcessorConfig(max_workers="auto"))
+        for number in range(100):
+            await processor.add_work(LLMWorkItem(item_id=str(number), agent=MockAgent(latency=1.0)))
+        return await processor.process_all(), asyncio.get_running_loop().time()
+
+    batch, seconds = run_virtual(scene())
+    assert batch.succeeded == 100
+    assert 1 < seconds < 20  # several at once, and not all before it was known how many the provider takes
