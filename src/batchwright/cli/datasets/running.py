@@ -180,6 +180,7 @@ class LiveRows:
             cache=cache,
             cached_of=self.plan.model.provider_name,
             stop_on_error=self.given.stop_on_error,
+            at_once=self.plan.asking.concurrency,
             allowance=self.allowance,
         )
 

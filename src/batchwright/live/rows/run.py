@@ -103,6 +103,9 @@ class RowRun:
     cached_of: str | None = None
     """The provider whose answers the cache may have; what others answer in its place is not kept there."""
     stop_on_error: bool = False
+    """Whether the first row that fails ends the run. Only what was asked beside it is still taken in."""
+    at_once: int = 1
+    """How many requests the engine asks at a time. It draws the next one before an answer is looked at here."""
     allowance: Allowance | None = None
     """What the run may cost; None where that is not limited."""
     _ending: Ending | None = None
@@ -245,7 +248,16 @@ class RowRun:
         return True
 
     async def _may_ask(self) -> bool:
-        """Wait until one more request is sure to stay within the budget; False, and the run ends, where it is not."""
+        """Wait until one more request may be asked; False where none may be any more.
+
+        That is: until it is sure to stay within the budget, or else the run ends; and where the first failure ends the
+        run, until it is known of what was asked before whether it failed.
+        """
+        while self.stop_on_error and self._in_flight >= self.at_once and self._ending is None:
+            self._changed.clear()
+            await self._changed.wait()
+        if self.stop_on_error and self._ending is not None:
+            return False
         if self.allowance is None:
             return True
         while not self.allowance.take():

@@ -55,6 +55,15 @@ class Oracle(Answerer):
         )
 
 
+class LateEngine(LiveEngine):
+    """Hands over each answer some time after it came, as on a machine that has much else to do."""
+
+    async def answer(self, asks):
+        async for answered in super().answer(asks):
+            await asyncio.sleep(5.0)
+            yield answered
+
+
 class Place:
     """A run database and an input, and runs over it."""
 
@@ -71,20 +80,19 @@ class Place:
             Run(run_id=run_id, created_at=MOMENT, input_file=str(self.input), model="gpt-4o-mini", total=None)
         )
 
-    def run(self, run, oracle, *, workers=1, schema=None, stop_after=None, **options):
+    def run(self, run, oracle, *, workers=1, schema=None, stop_after=None, kind=LiveEngine, **options):
         spec = PromptSpec(inputs=(str(self.input),), schema=None if schema is None else schema.schema)
         self.told = []
         with spec.open() as prompts:
             rows = RowRun(
-                engine=LiveEngine(
-                    [oracle], config=ProcessorConfig(max_workers=workers, retry=RetryConfig(max_attempts=1))
-                ),
+                engine=kind([oracle], config=ProcessorConfig(max_workers=workers, retry=RetryConfig(max_attempts=1))),
                 prompts=prompts,
                 store=self.store,
                 run=run,
                 on_row=self.told.append,
                 keys=Keys({"model": "gpt-4o-mini"}),
                 checker=None if schema is None else AnswerChecker(schema),
+                at_once=workers,
                 **options,
             )
 
@@ -242,6 +250,16 @@ def test_the_first_failed_row_stops_a_run_that_is_to_stop_there(place):
     assert ending.error is None
     assert "line 2: no b" in ending.message
     assert oracle.asked == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_row_is_asked_while_it_is_not_known_whether_one_before_it_failed(place, workers):
+    place.write(*(f"row {number}" for number in range(30)))
+    run = place.begin()
+    oracle = Oracle(lambda text: refused(text) if text == "row 9" else text)
+    place.run(run, oracle, workers=workers, stop_on_error=True, kind=LateEngine)
+    assert oracle.asked.total() <= 9 + workers
+    assert len(place.told) == oracle.asked.total()
 
 
 def test_what_is_in_flight_when_a_row_fails_is_finished(place):
