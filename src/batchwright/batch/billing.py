@@ -8,8 +8,8 @@ from batchwright.job import JobRecord
 from batchwright.pricing.ledger import Ledger
 from batchwright.pricing.overrides import PriceTable
 from batchwright.pricing.prices import billed_as
-from batchwright.pricing.spending import Bill, Spending, Sum, summed
-from batchwright.result import Result
+from batchwright.pricing.spending import Bill, Page, Spending, Sum, summed
+from batchwright.result import Result, ResultStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,8 @@ class JobBill:
     record: JobRecord
     ended_at: datetime
     _bill: Bill = field(init=False)
-    _names: dict[str | None, str] = field(init=False, default_factory=dict)
+    _pages: dict[str | None, Page] = field(init=False, default_factory=dict)
+    """By the model that answered."""
     _day: date = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,22 +46,19 @@ class JobBill:
 
         None where the price is unknown, or there is none.
         """
-        answered = result.model
-        name = self._names.get(answered)
-        if name is None:
-            name = self._names[answered] = billed_as(
-                answered,
-                asked=self.record.model,
-                provider_name=self.record.provider_name,
-                overrides=self.billing.prices,
-            )
-        return self._bill.add(
-            result.usage,
+        page = self._pages.get(result.model) or self._page(result.model)
+        return page.add(result.usage, answered=result.status is ResultStatus.SUCCEEDED)
+
+    def _page(self, answered: str | None) -> Page:
+        name = billed_as(
+            answered,
+            asked=self.record.model,
             provider_name=self.record.provider_name,
-            model=name,
-            day=self._day,
-            answered=result.succeeded,
+            overrides=self.billing.prices,
         )
+        page = self._bill.page(provider_name=self.record.provider_name, model=name, day=self._day)
+        self._pages[answered] = page
+        return page
 
     @property
     def total(self) -> Sum:

@@ -102,24 +102,22 @@ class Bill:
     def __init__(self, *, batch: bool, overrides: PriceTable | None = None) -> None:
         self._batch = batch
         self._overrides = overrides
-        self._pages: dict[tuple[str, str, date], _Page] = {}
+        self._pages: dict[tuple[str, str, date], Page] = {}
 
     def add(self, usage: Usage, *, provider_name: str, model: str, day: date, answered: bool = True) -> Decimal | None:
         """Add one request that ran on `day` (UTC), and return its dollars; None where it has no known price.
 
         An answer without any usage was paid for and cannot be priced; a request without either never ran.
         """
+        return self.page(provider_name=provider_name, model=model, day=day).add(usage, answered=answered)
+
+    def page(self, *, provider_name: str, model: str, day: date) -> "Page":
+        """Return where the requests of one model and day are added up, for whoever has many of them."""
         key = (provider_name, model, day)
         page = self._pages.get(key)
         if page is None:
-            page = self._pages[key] = self._page(provider_name, model, day)
-        if usage.input_tokens or usage.output_tokens:
-            paid = page.add(usage)
-            return None if paid is None or page.sheet is None else page.sheet.dollars(paid)
-        if answered:
-            page.requests += 1
-            page.unpriced += 1
-        return None
+            page = self._pages[key] = self._new_page(provider_name, model, day)
+        return page
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -130,7 +128,7 @@ class Bill:
             if page.requests
         )
 
-    def _page(self, provider_name: str, model: str, day: date) -> "_Page":
+    def _new_page(self, provider_name: str, model: str, day: date) -> "Page":
         def sheet(*, batch: bool) -> PriceSheet | None:
             return sheet_of(
                 provider_name=provider_name,
@@ -140,11 +138,11 @@ class Bill:
                 overrides=self._overrides,
             )
 
-        return _Page(sheet(batch=self._batch), sheet(batch=False) if self._batch else None)
+        return Page(sheet(batch=self._batch), sheet(batch=False) if self._batch else None)
 
 
 @dataclass(slots=True)
-class _Page:
+class Page:
     """One model's requests of one day; in whole numbers until it is read."""
 
     sheet: PriceSheet | None
@@ -165,18 +163,23 @@ class _Page:
     live: int = 0
     """What those would have cost live, in the smallest unit of `live_sheet`."""
 
-    def add(self, usage: Usage) -> int | None:
-        """Add a request and return its price in units of `sheet`."""
-        output = usage.output_tokens
+    def add(self, usage: Usage, *, answered: bool = True) -> Decimal | None:
+        """Add a request and return its dollars, as `Bill.add` does."""
+        read, output = usage.input_tokens, usage.output_tokens
+        if not (read or output):
+            self.requests += answered
+            self.unpriced += answered
+            return None
         self.requests += 1
-        self.input += usage.input_tokens
+        self.input += read
         self.output += output
         self.cached += usage.cached_tokens
         self.cache_write += usage.cache_write_tokens
         self.reasoning += usage.reasoning_tokens
         self.output_squares += output * output
-        paid = None if self.sheet is None else self.sheet.units(usage)
-        if paid is None:
+        sheet = self.sheet
+        paid = None if sheet is None else sheet.units(usage)
+        if sheet is None or paid is None:
             self.unpriced += 1
             return None
         self.paid += paid
@@ -184,9 +187,10 @@ class _Page:
         if live is not None:
             self.live += live
             self.comparable += paid
-        return paid
+        return sheet.dollars(paid)
 
     def line(self, *, day: date, provider_name: str, model: str, batch: bool) -> Line:
+        """Return what was added so far."""
         return Line(
             day=day,
             provider_name=provider_name,

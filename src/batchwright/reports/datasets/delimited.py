@@ -22,6 +22,9 @@ class DelimitedLayout(Layout):
 
     def __init__(self, shape: Shape, *, delimiter: str = ",", wide: bool = False) -> None:
         self._shape = shape
+        self._columns = shape.columns
+        self._fields = shape.fields
+        self._csv_safe = shape.csv_safe
         self._delimiter = delimiter
         self._wide = wide
 
@@ -32,7 +35,7 @@ class DelimitedLayout(Layout):
 
     def encode(self, cells: Mapping[str, Any], outcome: Outcome) -> bytes:
         """Return the row's line: the input's cells as they are, the answer without control characters."""
-        row: list[Any] = list(map(cells.get, self._shape.columns))
+        row: list[Any] = list(map(cells.get, self._columns))
         if set(map(type, row)) != _ALL_TEXT:
             row = list(map(cell_text, row))
         row += self._answer(outcome)
@@ -67,10 +70,16 @@ class DelimitedLayout(Layout):
         return header
 
     def _answer(self, outcome: Outcome) -> list[str]:
-        if not self._shape.fields:
+        if not self._fields:
             return [clean(outcome.text or ""), *self._error(outcome)]
-        value = outcome.value if isinstance(outcome.value, Mapping) else {}
-        fields = [clean(cell_text(value.get(name))) for name in self._shape.fields]
+        value = outcome.value
+        if type(value) is not dict and not isinstance(value, Mapping):
+            value = {}
+        # Most are words that are fit to be written: the calls that see to the rest are not made for those.
+        fields = [
+            found if type(found) is str and found.isprintable() else clean(cell_text(found))
+            for found in map(value.get, self._fields)
+        ]
         if not self._wide:
             return fields
         unusable = outcome.text or "" if outcome.error is not None else ""
@@ -80,7 +89,7 @@ class DelimitedLayout(Layout):
         return [clean(outcome.error or "")] if self._wide else []
 
     def _encoded(self, cells: Iterable[str]) -> bytes:
-        if self._shape.csv_safe:
+        if self._csv_safe:
             cells = map(disarm, cells)
         delimiter = self._delimiter
         line = delimiter.join([cell if cell.isalnum() else _quoted(cell, delimiter) for cell in cells])
