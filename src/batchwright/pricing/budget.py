@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from batchwright.pricing.estimate import Dollars
+from batchwright.pricing.rates import EXACT
 from batchwright.pricing.spending import NO_MONEY
 
 
@@ -47,7 +48,7 @@ class Allowance:
 
     def take(self) -> bool:
         """Set the next request aside, if everything that was sent and this one stay within the budget."""
-        if self.spent + self.request * (self.in_flight + 1) > self.budget.limit:
+        if EXACT.fma(self.request, Decimal(self.in_flight + 1), self.spent) > self.budget.limit:
             return False
         self.in_flight += 1
         return True
@@ -56,4 +57,4 @@ class Allowance:
         """Say what a request that was taken has cost; 0 if it never ran, None if nobody knows."""
         self.in_flight -= 1
         self.request = max(self.request, cost or NO_MONEY)
-        self.spent += self.request if cost is None else cost
+        self.spent = EXACT.add(self.spent, self.request if cost is None else cost)

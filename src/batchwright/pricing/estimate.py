@@ -7,15 +7,14 @@ models and languages differ much; one finished run of the same task narrows them
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from math import ceil, floor, sqrt
 
 from batchwright.pricing.learned import AnswerLength, Lessons
 from batchwright.pricing.overrides import PriceTable
 from batchwright.pricing.prices import price_of
+from batchwright.pricing.rates import EXACT
 from batchwright.usage import Usage
-
-_EXACT = Context(prec=200)
 
 BYTES_PER_TOKEN = 4
 """What our estimates of input tokens assume, in UTF-8. Bytes and not letters: where letters take more bytes, a token
@@ -170,7 +169,7 @@ def _cost(
         at=at,
         overrides=overrides,
     )
-    return None if each is None else _EXACT.multiply(each, Decimal(count))
+    return None if each is None else EXACT.multiply(each, Decimal(count))
 
 
 def _live_seconds(workload: Workload, lessons: Lessons) -> tuple[float, float]:

@@ -6,6 +6,7 @@ once.
 """
 
 import fcntl
+import math
 import os
 from collections.abc import Mapping
 from datetime import date
@@ -21,6 +22,9 @@ from batchwright.usage import Usage
 
 FILE_NAME: Final = "spending.jsonl"
 """Beside the tracking file."""
+
+_DIGITS: Final = 200
+"""Before or after the point, as many as our sums have."""
 
 _USAGE: Final = {
     "in": "input_tokens",
@@ -112,10 +116,10 @@ def decode(line: bytes) -> Spending | None:
             lines=tuple(_decode_line(entry) for entry in value["lines"]),
             items=_count(value.get("items", 0)),
             estimated_tokens=_count(value.get("estimated_tokens", 0)),
-            seconds=float(value.get("seconds", 0)),
+            seconds=_seconds(value.get("seconds", 0)),
             emulated=value.get("emulated", False) is True,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation):
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation, OverflowError):
         return None
 
 
@@ -168,9 +172,16 @@ def _count(value: object) -> int:
     return value
 
 
+def _seconds(value: object) -> float:
+    if type(value) not in {int, float} or not 0 <= (seconds := float(cast("float", value))) < math.inf:
+        raise ValueError("not a time")
+    return seconds
+
+
 def _money(value: object) -> Decimal:
     amount = Decimal(_text(value))
-    if not amount.is_finite():
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or not -_DIGITS <= exponent <= _DIGITS:  # not finite, or written out far too long
         raise ValueError("not an amount")
     return amount
 

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from batchwright.errors import ConfigurationError
-from batchwright.pricing.rates import PriceSheet, TokenRates
+from batchwright.pricing.rates import EXACT, PriceSheet, TokenRates
 
 _KINDS = tuple(kind.name for kind in fields(TokenRates))
 _BATCH = "batch"
@@ -118,7 +118,7 @@ def _batch(value: object, live: TokenRates, where: str, source: str) -> PriceShe
     if isinstance(value, Mapping):
         return _sheet(_rates(value, f"{where}.batch"), source)
     factor = _amount(value, f"{where}.batch")
-    changes = {kind: rate * factor for kind in _KINDS if (rate := getattr(live, kind)) is not None}
+    changes = {kind: EXACT.multiply(rate, factor) for kind in _KINDS if (rate := getattr(live, kind)) is not None}
     return _sheet(replace(live, **changes), source)
 
 

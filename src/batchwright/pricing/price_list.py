@@ -24,7 +24,7 @@ from genai_prices.types import (
 
 from batchwright.pricing.editions import plain_name
 from batchwright.pricing.names import closeness
-from batchwright.pricing.rates import PriceSheet, by_length
+from batchwright.pricing.rates import EXACT, PriceSheet, by_length
 
 _Prices = Mapping[str, Decimal | TieredPrices]
 
@@ -158,9 +158,10 @@ def _known(prices: ModelPrice) -> _Prices:
 
 def _halved(price: Decimal | TieredPrices) -> Decimal | TieredPrices:
     if isinstance(price, Decimal):
-        return price * _HALF
+        return EXACT.multiply(price, _HALF)
     return TieredPrices(
-        base=price.base * _HALF, tiers=[type(tier)(start=tier.start, price=tier.price * _HALF) for tier in price.tiers]
+        base=EXACT.multiply(price.base, _HALF),
+        tiers=[type(tier)(start=tier.start, price=EXACT.multiply(tier.price, _HALF)) for tier in price.tiers],
     )
 
 

@@ -6,8 +6,8 @@ from decimal import Context, Decimal
 
 from batchwright.usage import Usage
 
-_EXACT = Context(prec=200)
-"""Our own, so that no program's decimal settings can round a price; 200 digits hold any number of tokens."""
+EXACT = Context(prec=200)
+"""Our own, so that no program's decimal settings can round money; 200 digits hold any number of tokens."""
 _PER_MILLION = 6
 
 
@@ -90,7 +90,7 @@ class PriceSheet:
 
     def dollars(self, units: int) -> Decimal:
         """Return what a number of this sheet's units is worth, exactly."""
-        return _EXACT.scaleb(Decimal(units), self._exponent)
+        return EXACT.scaleb(Decimal(units), self._exponent)
 
 
 def _units_of_all(counts: Sequence[int], band: _Band) -> int | None:
@@ -127,4 +127,4 @@ def _places(rate: Decimal) -> int:
 
 
 def _whole(rate: Decimal | None, places: int) -> int | None:
-    return None if rate is None else int(_EXACT.scaleb(rate, places))
+    return None if rate is None else int(EXACT.scaleb(rate, places))

@@ -3,15 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from decimal import Context, Decimal
+from decimal import Decimal
 
 from batchwright.pricing.overrides import PriceTable
 from batchwright.pricing.prices import sheet_of
-from batchwright.pricing.rates import PriceSheet
+from batchwright.pricing.rates import EXACT, PriceSheet
 from batchwright.usage import Usage
-
-_EXACT = Context(prec=200)
-"""So that no program's decimal settings can round a sum."""
 
 NO_MONEY = Decimal(0)
 
@@ -74,9 +71,9 @@ class Sum:
         return Sum(
             requests=self.requests + other.requests,
             usage=self.usage + other.usage,
-            cost=_EXACT.add(self.cost, other.cost),
+            cost=EXACT.add(self.cost, other.cost),
             unpriced=self.unpriced + other.unpriced,
-            saved=_EXACT.add(self.saved, other.saved),
+            saved=EXACT.add(self.saved, other.saved),
         )
 
     @property
@@ -213,4 +210,4 @@ class Page:
     def _saved(self) -> Decimal:
         if self.sheet is None or self.live_sheet is None:
             return NO_MONEY
-        return _EXACT.subtract(self.live_sheet.dollars(self.live), self.sheet.dollars(self.comparable))
+        return EXACT.subtract(self.live_sheet.dollars(self.live), self.sheet.dollars(self.comparable))

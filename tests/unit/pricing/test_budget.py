@@ -1,3 +1,4 @@
+import decimal
 from decimal import Decimal
 
 from hypothesis import given
@@ -70,3 +71,14 @@ def test_a_run_whose_requests_cost_no_more_than_expected_never_exceeds_its_budge
             paid += settled
             allowance.settle(settled)
     assert paid + sum(flying) <= limit
+
+
+def test_no_decimals_of_a_program_let_a_run_spend_more():
+    allowance = Allowance(budget=BUDGET, request=Decimal("0.104"))
+    with decimal.localcontext(decimal.Context(prec=1)):
+        allowed = 0
+        while allowance.take():
+            allowed += 1
+        for _ in range(allowed):
+            allowance.settle(Decimal("0.104"))
+    assert (allowed, allowance.spent) == (9, Decimal("0.936"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchwright.pricing.overrides import price_table
+from batchwright.pricing.price_list import listed
 from batchwright.pricing.prices import price_of, sheet_of
 from batchwright.usage import Usage
 
@@ -146,6 +147,18 @@ def test_a_program_with_coarse_decimals_gets_exact_prices():
     with decimal.localcontext(decimal.Context(prec=3, traps=[decimal.Inexact])):
         cost = price_of(usage, provider_name="openai", model="gpt-5-nano", batch=True, at=AT)
     assert cost == Decimal("30.864198675")
+
+
+def test_no_decimals_of_a_program_round_a_price_that_is_made_of_another():
+    usage = Usage(input_tokens=1_234_567, output_tokens=7)
+    listed.cache_clear()
+    with decimal.localcontext(decimal.Context(prec=1)):
+        halved = price_of(usage, provider_name="anthropic", model="claude-3-haiku-20240307", batch=True, at=AT)
+        table = price_table({"openai": {"m": {"input": "0.123", "output": "4.56", "batch": "0.55"}}}, source="a file")
+        own = price_of(usage, provider_name="openai", model="m", batch=True, at=AT, overrides=table)
+    listed.cache_clear()
+    assert halved == Decimal(1_234_567 * 125 + 7 * 625) / 10**9
+    assert own == Decimal(1_234_567 * 6765 + 7 * 250_800) / 10**11
 
 
 def test_without_a_time_the_price_is_todays():

@@ -13,6 +13,7 @@ from batchwright.live.engine.outcomes import error_of, failed_result
 from batchwright.live.engine.sizing import TokenEstimator
 from batchwright.live.limits.limiter import Limiter, RateLimiter
 from batchwright.live.processor.work import WorkItemResult
+from batchwright.pricing.rates import EXACT
 from batchwright.providers.base import Answerer, Rates
 from batchwright.request import Request
 from batchwright.result import Result
@@ -222,7 +223,7 @@ class Call:
         self.usage = result.usage if self.usage is _NOTHING else self.usage + result.usage
         if self.cost is not None:  # each attempt is priced by itself: tiers are by request
             cost = self.desk.prices.cost(result.usage, provider.name, result.model or self.asked_model)
-            self.cost = None if cost is None else self.cost + cost
+            self.cost = None if cost is None else EXACT.add(self.cost, cost)
 
     def _waste(self, result: Result, provider: Answerer) -> None:
         if result.usage.total_tokens:

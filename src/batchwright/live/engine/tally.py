@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from batchwright.pricing.rates import EXACT
 from batchwright.usage import Usage
 
 _SAMPLES = 31
@@ -63,7 +64,7 @@ class Tally:
         if cost is None:
             self.unpriced += 1
         else:
-            self.cost += cost
+            self.cost = EXACT.add(self.cost, cost)
 
     @property
     def usage(self) -> Usage:

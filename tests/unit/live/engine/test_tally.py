@@ -1,5 +1,6 @@
 """How far a run is, from counts and a clock."""
 
+import decimal
 from decimal import Decimal
 
 import pytest
@@ -52,3 +53,12 @@ def test_more_done_than_expected_leaves_nothing_and_not_less() -> None:
         tally.add(USED, Decimal(0), succeeded=True)
 
     assert tally.report(1.0).seconds_left == 0
+
+
+def test_no_decimals_of_a_program_round_the_sum() -> None:
+    tally = Tally(began=0.0)
+    with decimal.localcontext(decimal.Context(prec=1)):
+        for _ in range(3):
+            tally.add(USED, Decimal("0.1234"), succeeded=True)
+
+    assert tally.cost == Decimal("0.3702")
