@@ -1,5 +1,6 @@
 """Calls what users hung in: middlewares, observers, post-processor, progress. None of it can hurt a run."""
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Iterable
@@ -47,14 +48,15 @@ class Hooks:
             worked, changed = await _call(hook, item)
             if worked and changed is None:
                 return None
-            item = changed if worked else item
+            if worked and _is(LLMWorkItem, changed, hook):
+                item = changed
         return item
 
     async def after(self, result: WorkItemResult) -> WorkItemResult:
         """Return the result as the middlewares want it."""
         for hook in self._after:
             worked, changed = await _call(hook, result)
-            if worked and isinstance(changed, WorkItemResult):
+            if worked and _is(WorkItemResult, changed, hook):
                 result = changed
         return result
 
@@ -62,8 +64,9 @@ class Hooks:
         """Return the first result that a middleware has instead of this failure."""
         for hook in self._on_error:
             worked, result = await _call(hook, item, error)
-            if worked and result is not None:
-                return result if isinstance(result, WorkItemResult) else None
+            if worked and result is not None and _is(WorkItemResult, result, hook):
+                supplied: WorkItemResult = result
+                return supplied
         return None
 
     async def post_process(self, result: WorkItemResult) -> None:
@@ -92,8 +95,26 @@ async def _call(hook: Hook, *args: Any) -> tuple[bool, Any]:
         value = hook(*args)
         if type(value) is CoroutineType or (value is not None and inspect.isawaitable(value)):  # the first: for speed
             value = await value
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        log.exception("a hook was cancelled from within", extra=_told(hook))
     except Exception:
-        name = getattr(hook, "__qualname__", repr(hook))
-        log.exception("a hook failed", extra={"event": "live.hook_failed", "hook": name})
-        return False, None
-    return True, value
+        log.exception("a hook failed", extra=_told(hook))
+    else:
+        return True, value
+    return False, None
+
+
+def _is(kind: type, value: object, hook: Hook) -> bool:
+    """Whether a hook has returned what it should; told where it has not."""
+    if isinstance(value, kind):
+        return True
+    returned = {"wanted": kind.__name__, "returned": type(value).__name__}
+    log.error("a hook returned something else than it should", extra={**_told(hook), **returned})
+    return False
+
+
+def _told(hook: Hook) -> dict[str, str]:
+    return {"event": "live.hook_failed", "hook": getattr(hook, "__qualname__", repr(hook))}

@@ -197,8 +197,8 @@ class Processing:
             "worker_id": worker.worker_id,
             "duration": result.seconds,
             "attempts": result.attempts,
-            "input_tokens": result.token_usage.get("input_tokens", 0),
-            "output_tokens": result.token_usage.get("output_tokens", 0),
+            "input_tokens": result.tokens("input_tokens"),
+            "output_tokens": result.tokens("output_tokens"),
         }
         if result.success:
             await self._hooks.tell(ProcessingEvent.ITEM_COMPLETED, data)

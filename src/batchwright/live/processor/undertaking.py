@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from batchwright.live.processor.tokens import Tokens, leave_usage
 from batchwright.live.processor.watch import Watch
-from batchwright.live.processor.work import LLMWorkItem, WorkItemResult
+from batchwright.live.processor.work import LLMWorkItem, WorkItemResult, no_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def in_place_of(failure: WorkItemResult, supplied: WorkItemResult) -> WorkItemRe
     return replace(
         supplied,
         context=failure.context if supplied.context is None else supplied.context,
-        token_usage=supplied.token_usage if any(supplied.token_usage.values()) else failure.token_usage,
+        token_usage=supplied.token_usage if any(map(supplied.tokens, no_tokens())) else failure.token_usage,
         attempts=supplied.attempts or failure.attempts,
         seconds=supplied.seconds or failure.seconds,
     )

@@ -73,6 +73,14 @@ class WorkItemResult:
     seconds: float = 0.0
     """How long the attempts took, without what was waited for between them."""
 
+    def tokens(self, kind: str) -> int:
+        """Return a count of `token_usage`; 0 for what is none, for a hook may have put anything there."""
+        try:
+            count: object = self.token_usage[kind]
+        except (KeyError, TypeError, IndexError):
+            return 0
+        return count if isinstance(count, int) else 0
+
 
 @dataclass(slots=True)
 class BatchResult:
@@ -95,6 +103,6 @@ class BatchResult:
             total_items=len(results),
             succeeded=succeeded,
             failed=len(results) - succeeded,
-            total_input_tokens=sum(result.token_usage.get("input_tokens", 0) for result in results),
-            total_output_tokens=sum(result.token_usage.get("output_tokens", 0) for result in results),
+            total_input_tokens=sum(result.tokens("input_tokens") for result in results),
+            total_output_tokens=sum(result.tokens("output_tokens") for result in results),
         )
