@@ -1,7 +1,7 @@
 """The command line as its users meet it: a subprocess in a workspace, the emulator on a real port.
 
-The installed program takes most of its processor time to load a vendor's SDK. It is what `start` and `shell` run, and
-`run` where it is asked for it; else `run` has the command's process made by a program that has the SDKs loaded.
+The installed program takes most of its processor time to load itself and a vendor's SDK. It is what `start` runs, and
+`run` and `shell` where they are asked for it; else the command's process is made by a program that has all that loaded.
 """
 
 import csv
@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -40,7 +39,6 @@ AT_ONCE = {"validating_s": 0, "in_progress_s": 0, "finalizing_s": 0, "cancelling
 PATIENCE = 60
 """Seconds after which a command is taken to hang."""
 INSTALLED = (sys.executable, "-m", "batchwright")
-WARM_COMMANDS = Path(__file__).parents[1] / "docs" / "warm_commands.py"
 
 
 def folded(text):
@@ -54,8 +52,8 @@ class Workspace:
     folder: Path
     url: str | None
     home: Path
-    quick: tuple = INSTALLED
-    """What runs a command like the installed program, and sooner."""
+    quick: Path | None = None
+    """The folder of programs that run like the installed ones, and sooner."""
     variables: dict = field(default_factory=dict)
 
     def environment(self, more=None):
@@ -68,8 +66,9 @@ class Workspace:
 
     def run(self, *words, env=None, check=None, cwd=None, text=True, installed=False):
         """Run `batchwright` to its end; with `check`, demand that exit code."""
+        command = INSTALLED if installed or self.quick is None else (self.quick / "batchwright",)
         done = subprocess.run(
-            [*(INSTALLED if installed else self.quick), *map(str, words)],
+            [*command, *map(str, words)],
             cwd=cwd or self.folder,
             env=self.environment(env),
             capture_output=True,
@@ -96,11 +95,11 @@ class Workspace:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def shell(self, script, *, programs=None, env=None):
+    def shell(self, script, *, programs=None, env=None, installed=False):
         """Run a script under `bash -e`; `programs` is a folder that comes first on the PATH."""
         variables = self.environment(env)
-        if programs is not None:
-            variables["PATH"] = f"{programs}{os.pathsep}{variables['PATH']}"
+        folders = [programs, None if installed else self.quick, variables["PATH"]]
+        variables["PATH"] = os.pathsep.join(str(folder) for folder in folders if folder is not None)
         return subprocess.run(
             ["bash", "-e", "-c", script],
             cwd=self.folder,
@@ -230,7 +229,7 @@ class Service:
 
 
 @contextmanager
-def opened(root, *, quick=INSTALLED, sample=True, **behaviour):
+def opened(root, *, quick=None, sample=True, **behaviour):
     """A workspace below `root` and an emulator for it; jobs are done at once unless `behaviour` says otherwise."""
     folder, home = root / "workspace", root / "home"
     folder.mkdir(exist_ok=True)
@@ -242,20 +241,9 @@ def opened(root, *, quick=INSTALLED, sample=True, **behaviour):
 
 
 @pytest.fixture(scope="session")
-def quick():
-    """The command that has its processes made with the SDKs loaded."""
-    with tempfile.TemporaryDirectory() as name:  # not pytest's folder: a socket's path has to be short
-        program = f"{name}/batchwright"
-        command = [sys.executable, "-P", str(WARM_COMMANDS), f"{name}/socket", program]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-            assert server.stdout.readline() == b"listening\n"
-            yield (program,)  # it listens until its stdin is closed, which the end of this block does
-
-
-@pytest.fixture(scope="session")
-def open_workspace(quick):
+def open_workspace(warm_programs):
     """For workspaces that several tests look at."""
-    return partial(opened, quick=quick)
+    return partial(opened, quick=warm_programs)
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_the_ci_steps_end_in_a_commit_of_the_reports(workspace, emulator, progra
     git = identity | {"GIT_CONFIG_NOSYSTEM": "1", "LLM_PRIMARY": "openai"}
     assert workspace.shell("git init -q && git add -A && git commit -qm start", env=git).returncode == 0
     for step in (CREATE_STEP, WAIT_STEP, COMMIT_STEP):
-        done = workspace.shell(step, programs=programs, env=git)
+        done = workspace.shell(step, programs=programs, env=git, installed=True)
         assert done.returncode == 0, (step, done.stdout, done.stderr)
     assert slept(workspace) == ["60"] * LOOKS
     assert all_but_the_failed_batch_is_there(workspace)

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ SAYS = {
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, warm_programs):
     copy_to(tmp_path)
     at_once = Scenario.everywhere(validating_s=0, in_progress_s=0, finalizing_s=0)
     with RunningEmulator(tmp_path / "emulator", scenario=at_once) as emulator:
@@ -37,9 +36,15 @@ def run(tmp_path):
         variables |= {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
 
         def run(name):
-            command = [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", str(EXAMPLES / name)]
+            words = ["-W", "error", "-W", "ignore::ResourceWarning", str(EXAMPLES / name)]
             done = subprocess.run(
-                command, cwd=tmp_path, env=variables, capture_output=True, encoding="utf-8", timeout=60, check=False
+                [warm_programs / "python", *words],
+                cwd=tmp_path,
+                env=variables,
+                capture_output=True,
+                encoding="utf-8",
+                timeout=60,
+                check=False,
             )
             assert done.returncode == 0, done.stdout + done.stderr
             return done.stdout

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +28,6 @@ from batchwright.workspace import copy_to
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
 UPDATE = os.environ.get("BATCHWRIGHT_UPDATE_DOCS") == "1"
-WARM_COMMANDS = Path(__file__).with_name("warm_commands.py")
 READERS = 3
 SHELL_TIMEOUT = 240
 """Seconds; far more than anything takes on a machine that is not busy with other things."""
@@ -72,9 +70,9 @@ class Ran:
 class Reader:
     """Somebody who follows a page to the letter, in a sample workspace, with an emulator for the providers."""
 
-    def __init__(self, folder: Path, closing: contextlib.ExitStack, transcript, command: Path) -> None:
+    def __init__(self, folder: Path, closing: contextlib.ExitStack, transcript, warm: Path) -> None:
         self._folder = folder
-        self._command = command
+        self._warm = warm
         self._closing = closing
         self._transcript = transcript
         self._interpreter: Any = None
@@ -99,7 +97,8 @@ class Reader:
         sleep = programs / "sleep"
         sleep.write_text(_SLEEP_PROGRAM)
         sleep.chmod(0o755)
-        (programs / "batchwright").symlink_to(self._command)
+        for name in ("batchwright", "python"):
+            (programs / name).symlink_to(self._warm / name)
         self._state = home / "state"
         self._interpreter = None
         self._environment = {
@@ -239,7 +238,7 @@ class Reader:
     def _execute(self, block) -> str:
         """Run a block in the page's own interpreter; line numbers in a traceback are the page's."""
         if self._interpreter is None:
-            self._interpreter = self._closing.enter_context(_interpreter(self._environment))
+            self._interpreter = self._closing.enter_context(_interpreter(self._warm / "python", self._environment))
         code = "\n" * block.line + self._local(self._transcript.typed(block.body))
         self._interpreter.stdin.write(json.dumps([str(self._cwd), block.page, code]) + "\n")
         self._interpreter.stdin.flush()
@@ -250,10 +249,10 @@ class Reader:
 
 
 @contextlib.contextmanager
-def _interpreter(environment: dict[str, str]) -> Iterator[Any]:
+def _interpreter(python: Path, environment: dict[str, str]) -> Iterator[Any]:
     """A Python that runs one block after another in one namespace, and takes every warning for an error."""
     # Clients that a program does not close are closed by the garbage collector, which would complain.
-    command = [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", _INTERPRETER]
+    command = [str(python), "-W", "error", "-W", "ignore::ResourceWarning", "-c", _INTERPRETER]
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     ) as program:
@@ -287,10 +286,10 @@ def steps_of(workflow: str) -> list[str]:
     return [textwrap.dedent(many) or one for many, one in steps]
 
 
-def follow(page, folder: Path, transcript, command: Path) -> None:
+def follow(page, folder: Path, transcript, warm: Path) -> None:
     """Read a page from beginning to end; write what it should show into it where that was asked for."""
     with contextlib.ExitStack() as closing:
-        reader = Reader(folder, closing, transcript, command)
+        reader = Reader(folder, closing, transcript, warm)
         for block in page.blocks:
             reader.follow(block)
     if reader.corrections:
@@ -301,19 +300,7 @@ def follow(page, folder: Path, transcript, command: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def command():
-    """The program that stands for `batchwright` in a page's shell."""
-    assert (PROGRAMS / "batchwright").exists(), "install the package first: the pages run its command"
-    with tempfile.TemporaryDirectory() as name:  # not pytest's folder: a socket's path has to be short
-        arguments = [sys.executable, "-P", str(WARM_COMMANDS), f"{name}/socket", f"{name}/batchwright"]
-        with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-            assert server.stdout is not None
-            assert server.stdout.readline() == b"listening\n"
-            yield Path(name) / "batchwright"
-
-
-@pytest.fixture(scope="session")
-def reading(request, pages, tmp_path_factory, new_transcript, command):
+def reading(request, pages, tmp_path_factory, new_transcript, warm_programs):
     """The future of a page that is read: all that are asked for at once, several at a time, for they mostly wait.
 
     Where pytest-xdist has shared the tests out, nobody knows which pages come here: each is read when its turn comes.
@@ -323,10 +310,11 @@ def reading(request, pages, tmp_path_factory, new_transcript, command):
         for item in request.session.items
         if getattr(item, "originalname", "") == test_a_page_does_what_it_says.__name__
     }
+    assert (PROGRAMS / "batchwright").exists(), "install the package first: the pages run its command"
     with ThreadPoolExecutor(READERS) as readers:
 
         def read(name):
-            return readers.submit(follow, pages[name], tmp_path_factory.mktemp("page"), new_transcript(), command)
+            return readers.submit(follow, pages[name], tmp_path_factory.mktemp("page"), new_transcript(), warm_programs)
 
         shared_out = hasattr(request.config, "workerinput")
         begun = {} if shared_out else {name: read(name) for name in sorted(asked)}
