@@ -25,6 +25,8 @@ _SIGNATURES: Final = (
     (b"%PDF-", PDF),
 )
 _SIGNATURE_BYTES: Final = 12
+_SHOWN: Final = 200
+"""Characters of a name in a message."""
 _DATA_URL: Final = re.compile(r"data:(?P<type>[\w.+/-]+)?(?:;[\w=.+-]+)*;base64,(?P<data>[A-Za-z0-9+/=\s]+)")
 _OTHER_URL: Final = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SEPARATORS: Final = re.compile(r"[;\n]")
@@ -73,13 +75,13 @@ class Attachments:
             return from_data_url(name, row.place)
         path = self._path(name, row)
         with _opened(row, name, path) as file:
-            return part_from(file.read(), path.name, f"{row.place}: {name}")
+            return part_from(file.read(LARGEST + 1), path.name, f"{row.place}: {name}")
 
     def _path(self, name: str, row: Row) -> Path:
         if _OTHER_URL.match(name):
             raise InputError(f"{row.place}: {name} is an address; attachments are files: download it first")
         beside = Path(row.source).parent / name
-        return beside if beside.is_file() else Path(name)
+        return beside if _is_file(beside) else Path(name)
 
 
 def part_from(data: bytes, filename: str, what: str) -> Attachment:
@@ -119,16 +121,29 @@ def from_data_url(url: str, place: str) -> Attachment:
 
 @contextmanager
 def _opened(row: Row, name: str, path: Path) -> Iterator[BinaryIO]:
-    """Open an attachment that is not too large. Raises `InputError` naming the row."""
+    """Open an attachment that is not too large. Raises `InputError` naming the row.
+
+    Nothing but files: a row is anybody's text, and opening a pipe waits for ever, reading a device never ends.
+    """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{row.place}: the attachment {name[:_SHOWN]} cannot be read: it is no file")
         with path.open("rb") as file:
             if path.stat().st_size > LARGEST:
                 raise _too_large(f"{row.place}: {name}")
             yield file
     except FileNotFoundError as exc:
         raise InputError(f"{row.place}: the attachment does not exist: {name}") from exc
-    except OSError as exc:
-        raise InputError(f"{row.place}: the attachment {name} cannot be read: {exc.strerror or exc}") from exc
+    except (OSError, ValueError) as exc:  # a text with a zero byte in it is no path at all
+        reason = getattr(exc, "strerror", None) or exc
+        raise InputError(f"{row.place}: the attachment {name[:_SHOWN]} cannot be read: {reason}") from exc
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # its name is too long, say
+        return False
 
 
 def _too_large(what: str) -> InputError:

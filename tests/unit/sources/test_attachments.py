@@ -1,4 +1,5 @@
 import base64
+import os
 
 import pytest
 
@@ -58,6 +59,28 @@ def test_what_cannot_be_attached_is_named_with_its_line(row, value, says):
         with pytest.raises(InputError) as caught:
             look(row(value))
         assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["/dev/zero", "folder", "pipe", "x\0y.png", "a" * 5000, "/" * 300 + "\0", "~nobody/x.png", "\udcff.png"]
+)
+def test_what_is_no_file_is_refused_and_neither_waited_for_nor_read_without_end(row, tmp_path, value):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for look in (Attachments(column="file").check, Attachments(column="file").of):
+        name = str(tmp_path / value) if value in {"folder", "pipe"} else value
+        with pytest.raises(InputError, match="line 3: the attachment ") as caught:
+            look(row(name))
+        assert len(str(caught.value)) < 500
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_read_beyond_the_limit(row, monkeypatch):
+    monkeypatch.setattr(attachments, "LARGEST", len(PNG))
+    monkeypatch.setattr(attachments.Path, "stat", lambda self, **_: os.stat_result([0o100644, *[0] * 9]))
+    Attachments(column="file").of(row("a.png"))
+    monkeypatch.setattr(attachments, "LARGEST", len(PNG) - 1)
+    with pytest.raises(InputError, match="has more than"):
+        Attachments(column="file").of(row("a.png"))
 
 
 def test_an_unknown_column_is_named(row):
