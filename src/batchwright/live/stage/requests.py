@@ -1,7 +1,7 @@
 """A page's request in OpenAI's words made one of ours."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -85,7 +85,7 @@ def _conversation(request: LLMRequest) -> tuple[str | None, tuple[Message, ...]]
             turns.append((_ROLES[role], parts))
         else:
             raise InputError(f"a message's role is system, user or assistant, not {role!r}")
-    images = tuple(read_media(image) for image in request.images)
+    images = tuple(map(read_media, _pictures(request.images)))
     if images:
         asked = [place for place, (role, _) in enumerate(turns) if role is Role.USER]
         if asked:
@@ -95,6 +95,12 @@ def _conversation(request: LLMRequest) -> tuple[str | None, tuple[Message, ...]]
     if not any(role is Role.USER for role, _ in turns):
         raise InputError("it has no message of the user")
     return "\n\n".join(system) or None, tuple(Message(role=role, parts=parts) for role, parts in turns)
+
+
+def _pictures(images: object) -> Iterable[Any]:
+    if isinstance(images, str | bytes | bytearray | memoryview) or not isinstance(images, Iterable):
+        raise InputError("images is a list; one picture is [picture]")
+    return images
 
 
 def _messages(messages: object) -> Iterator[Mapping[str, Any]]:

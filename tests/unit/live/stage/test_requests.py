@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -90,6 +91,11 @@ def test_the_requests_own_settings_go_before_the_configs():
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "a file is"),
         ({"messages": [{"role": "system", "content": [IMAGE]}, ASK]}, "can only be text"),
         ({"images": ["nowhere.png"]}, "nowhere.png cannot be read"),
+        ({"images": "page.png"}, r"images is a list; one picture is \[picture\]"),
+        ({"images": Path("page.png")}, "images is a list"),
+        ({"images": PNG}, "images is a list"),
+        ({"images": Image.new("1", (1, 1))}, "images is a list"),
+        ({"images": None}, "images is a list"),
         ({"response_format": {"type": "json_schema"}}, "response_format is"),
         ({"response_format": {"type": "json_schema", "json_schema": {"schema": {...}}}}, "response_format is"),
         ({"response_format": "json"}, "response_format is"),
