@@ -17,7 +17,7 @@ from batchwright.batch.lifecycle import custom_id
 from batchwright.batch.planner import Fill, JobsPer, belongs_in, extended
 from batchwright.batch.retries import retries_of
 from batchwright.errors import InputError
-from batchwright.job import BatchRef, JobRecord
+from batchwright.job import BatchRef, JobRecord, Spans
 from batchwright.providers.base import Provider
 from batchwright.providers.prepared import PreparedRequest
 from batchwright.request import Request
@@ -216,6 +216,6 @@ class JobAssembler:
 
 
 def _run_of(ids: "array[int]") -> Sequence[int]:
-    """Return ascending ids as a range where there is no gap between them."""
+    """Return ascending ids as a range where there is no gap between them, else as several."""
     whole = not ids or ids[-1] - ids[0] + 1 == len(ids)
-    return range(ids[0], ids[-1] + 1) if ids and whole else tuple(ids)
+    return range(ids[0], ids[-1] + 1) if ids and whole else Spans(ids)

@@ -78,7 +78,9 @@ def stream_answers(
         unanswered.difference_update(task.answered(_document(record)))
     return Streamed(
         batches=tuple(
-            replace(batch, unanswered=tuple(item for item in batch.item_ids if item in unanswered))
+            replace(
+                batch, unanswered=tuple(item for item in batch.item_ids if item in unanswered) if unanswered else ()
+            )
             for batch in record.batches
         ),
         tally=tally_of(counts, duplicates=duplicates, unknown=unknown),

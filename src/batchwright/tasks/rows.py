@@ -210,7 +210,7 @@ class RowsTask(StreamingTask):
         if not batch.item_ids:
             return
         run = self.store.get(batch.group)
-        wanted = batch.item_ids if isinstance(batch.item_ids, range) else frozenset(batch.item_ids)
+        wanted = frozenset(batch.item_ids) if isinstance(batch.item_ids, tuple) else batch.item_ids
         for answer in self.store.answers(run, first=batch.item_ids[0], last=batch.item_ids[-1]):
             if answer.row in wanted:
                 yield Kept(answer.row, _result_of(answer), answer.error)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, Final, cast
 
 from batchwright.errors import TrackingError
-from batchwright.job import Attempt, BatchRef, CreateCall, JobRecord, JobState, RequestCounts, Tally, status_of
+from batchwright.job import Attempt, BatchRef, CreateCall, JobRecord, JobState, RequestCounts, Spans, Tally, status_of
 from batchwright.tracking.ids import JOB_ID, hashed_job_id
 from batchwright.tracking.names import (
     ATTEMPTS,
@@ -139,8 +139,10 @@ def _encode_batch(batch: BatchRef) -> dict[str, Any]:
     return value
 
 
-def _encode_run(ids: Sequence[int]) -> list[int] | dict[str, int]:
-    """A run without gaps takes two numbers, so that a job of a hundred thousand rows is a line."""
+def _encode_run(ids: Sequence[int]) -> list[int] | dict[str, int] | str:
+    """A run without gaps takes two numbers, so that a job of a hundred thousand rows is a line; several are a text."""
+    if ids and isinstance(ids, Spans):
+        return ",".join([str(first) if first == last else f"{first}-{last}" for first, last in ids.runs()])
     whole = isinstance(ids, range) or all(after == before + 1 for before, after in pairwise(ids))
     return {"from": ids[0], "to": ids[-1]} if whole and len(ids) > _SHORTEST_RUN else list(ids)
 

@@ -4,6 +4,7 @@ Each noun is a dataclass of ours with its fields' schemas; the names in the file
 taken strictly (`"3"` is no number, `true` neither), unknown fields are passed over.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -12,7 +13,7 @@ from typing import Any, Final, cast
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
-from batchwright.job import Attempt, BatchRef, CreateCall, JobRecord, JobState, RequestCounts, Tally
+from batchwright.job import Attempt, BatchRef, CreateCall, JobRecord, JobState, RequestCounts, Spans, Tally
 from batchwright.tracking.names import (
     ATTEMPTS,
     BATCH_INDEX,
@@ -28,6 +29,8 @@ from batchwright.tracking.names import (
 from batchwright.usage import Usage
 
 _LARGEST_ID: Final = 2**53
+_SPAN: Final = "[0-9]{1,15}(?:-[0-9]{1,15})?"
+_SPANS: Final = re.compile(f"{_SPAN}(?:,{_SPAN})*")
 _REASONS: Final = {
     "missing": "is missing",
     "string_type": "is not text",
@@ -89,13 +92,25 @@ def _first_complaint(error: ValidationError) -> str:
 
 
 def _run(value: object, ids: cs.ValidatorFunctionWrapHandler) -> Sequence[int]:
-    """Item ids; a run without gaps is two numbers, whatever its length."""
+    """Item ids; a run without gaps is two numbers, whatever its length, several are a text such as `0-4,7,9-120`."""
+    if type(value) is str:
+        return _spans(value)
     if type(value) is not dict:
         return cast("tuple[int, ...]", ids(value))
     first, last = ids([value.get("from"), value.get("to")])
     if last < first:
         raise MalformedError("runs backwards")
     return range(first, last + 1)
+
+
+def _spans(text: str) -> Spans:
+    if not _SPANS.fullmatch(text):
+        raise MalformedError("is not a list, nor runs such as 0-4,7,9-120")
+    runs = ((int(first), int(last or first)) for first, _, last in (run.partition("-") for run in text.split(",")))
+    try:
+        return Spans.between(runs)
+    except ValueError as exc:
+        raise MalformedError("runs backwards") from exc
 
 
 def _dollars(value: object) -> Decimal:

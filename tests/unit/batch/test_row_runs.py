@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from batchwright.errors import ChangedInputError, InputError, LLMConnectionError
-from batchwright.job import JobState, JobStatus, status_of
+from batchwright.job import JobState, JobStatus, Spans, status_of
 from batchwright.providers.base import Limits
 from batchwright.result import FinishReason, Result, ResultStatus
 from batchwright.run import RunStatus
@@ -88,7 +88,7 @@ def test_rows_between_answered_ones_are_remembered_by_their_numbers(rows):
     rows.send()
     rows.house.look()
     (again,) = rows.plan()
-    assert again.batches[0].item_ids == (0, 2, 3)
+    assert again.batches[0].item_ids == Spans([0, 2, 3])
     del rows.house.provider.results
     list(rows.house.engine.submit_all([again]))
     rows.house.look()
@@ -195,7 +195,7 @@ def test_equal_prompts_are_sent_once_and_the_answer_goes_to_all_their_rows(rows)
     rows.begin(("good", "bad", "good", "good", "late"))
     (job,) = rows.send()
     assert rows.prompts() == ["Mood of good", "Mood of bad", "Mood of late"]
-    assert job.record.batches[0].item_ids == (0, 1, 4)
+    assert job.record.batches[0].item_ids == Spans([0, 1, 4])
     assert rows.plan() == []
     rows.house.look()
     assert [row["response"] for row in rows.output] == [

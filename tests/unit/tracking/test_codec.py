@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -15,6 +16,7 @@ from batchwright.job import (
     JobState,
     JobStatus,
     RequestCounts,
+    Spans,
     Tally,
     status_of,
 )
@@ -31,6 +33,7 @@ MOMENTS = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=
 )
 IDS = st.lists(NUMBERS, max_size=5).map(tuple)
 RUNS = st.builds(lambda first, length: range(first, first + length), st.integers(0, 10**6), st.integers(3, 10**6))
+SPANS = st.sets(st.integers(0, 2000), min_size=1).map(lambda ids: Spans(sorted(ids)))
 BATCHES = st.one_of(
     st.builds(
         BatchRef,
@@ -42,7 +45,7 @@ BATCHES = st.one_of(
         unanswered=st.none() | IDS,
         overtaken=IDS,
     ),
-    st.builds(BatchRef, group=TEXT, document=TEXT, index=NUMBERS, item_ids=RUNS, per_item=st.just(True)),
+    st.builds(BatchRef, group=TEXT, document=TEXT, index=NUMBERS, item_ids=RUNS | SPANS, per_item=st.just(True)),
 )
 ATTEMPTS = st.builds(
     Attempt,
@@ -275,10 +278,47 @@ def test_a_job_of_a_hundred_thousand_rows_takes_one_short_line():
     assert value["batches"][0]["issue_ids"] == {"from": 0, "to": 99_999}
 
 
-def test_rows_with_gaps_are_listed():
+def test_rows_with_gaps_take_two_numbers_a_run():
+    batch = BatchRef(group="g", document="d", index=0, item_ids=Spans([0, 1, 2, 4, 7, 8]), per_item=True)
+    value = encode_record(replace(RECORD, batches=(batch,)))
+    assert value["batches"][0]["issue_ids"] == "0-2,4,7-8"
+
+
+def test_a_job_of_rows_with_gaps_is_read_into_little_memory():
+    ids = Spans(row for row in range(150_000) if row % 3)
+    batch = BatchRef(group="g", document="d", index=0, item_ids=ids, per_item=True)
+    value = encode_record(replace(RECORD, batches=(batch,), request_count=100_000))
+    tracemalloc.start()
+    try:
+        record = decode_record(RECORD.job_id, value)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert record.batches[0].item_ids == ids
+    assert held < 20 * 50_000  # two numbers a run; a tuple of them takes four million bytes
+
+
+@pytest.mark.parametrize("ids", ["", "1,", ",1", "3-", "-3", "1 2", "1,2,x", "\u0661", "1-2-3", "9" * 16])
+def test_runs_that_are_none_are_told(ids):
+    value = encode_record(RECORD)
+    value["batches"] = [value["batches"][0] | {"issue_ids": ids}]
+    with pytest.raises(TrackingError, match="issue_ids is not a list, nor runs"):
+        decode_record(RECORD.job_id, value)
+
+
+@pytest.mark.parametrize("ids", ["3-2", "1-4,4-5", "7,3"])
+def test_runs_that_run_backwards_are_told(ids):
+    value = encode_record(RECORD)
+    value["batches"] = [value["batches"][0] | {"issue_ids": ids}]
+    with pytest.raises(TrackingError, match="issue_ids runs backwards"):
+        decode_record(RECORD.job_id, value)
+
+
+def test_listed_rows_of_earlier_versions_are_read():
     batch = BatchRef(group="g", document="d", index=0, item_ids=(1, 2, 4), per_item=True)
     value = encode_record(replace(RECORD, batches=(batch,)))
     assert value["batches"][0]["issue_ids"] == [1, 2, 4]
+    assert decode_record(RECORD.job_id, value).batches[0].item_ids == (1, 2, 4)
 
 
 def test_half_a_surrogate_pair_in_an_answer_does_not_stop_it_being_kept():
