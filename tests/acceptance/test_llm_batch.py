@@ -482,3 +482,62 @@ def test_the_batch_api_answers_for_a_model_that_has_one(tool, bare):
     assert [row["customer_id"] for row in tool.rows("out.csv")] == ["1001", "1002", "1003"]
     assert all(row["response"] for row in tool.rows("out.csv"))
     assert bare.emulator.stats("openai")["live"] == 0
+
+
+LOGGED = "SELECT text FROM parts JOIN turns ON parts.message_hash = turns.tip_message_hash ORDER BY turns.id"
+
+
+def logged(tool):
+    """The answers in the tool's database, in its order."""
+    with closing(sqlite3.connect(tool.home / "logs.db")) as db:
+        return [text for (text,) in db.execute(LOGGED)]
+
+
+VIA_BATCH = "llm batch reviews.csv --model gpt-4.1-mini --via batch --batch-id mine --output out.csv"
+ASKED = ["sent 1001", "sent 1002", "sent 1003"]
+
+
+def test_answers_of_a_batch_api_are_in_the_tools_logs_once(tool, bare):
+    tool.variables["BATCHWRIGHT_EMULATOR_URL"] = bare.url
+    tool.shell(f"{VIA_BATCH} --template 'sent {{customer_id}}' --system 'Be brief'")
+    assert logged(tool) == ASKED
+    shown = json.loads(tool.shell("llm logs --search 1002 --json").stdout)
+    assert [(row["prompt"], row["system"], row["model"]) for row in shown] == [
+        ("sent 1002", "Be brief", "gpt-4.1-mini")
+    ]
+    tool.shell("llm batch reviews.csv --resume")
+    assert logged(tool) == ASKED
+
+
+def test_what_another_program_collected_is_logged_when_the_run_is_asked_for(tool, bare):
+    tool.variables["BATCHWRIGHT_EMULATOR_URL"] = bare.url
+    bare.emulator.behave(in_progress_s=3600)
+    words = VIA_BATCH.split()[2:]
+    asking = tool.start(*words, "--template", "sent {customer_id}")
+    until(lambda: bare.emulator.total("creates"))
+    until(lambda: "submitted_at" in (tool.home / "batch_jobs.json").read_text())
+    asking.kill()
+    asking.communicate()
+    bare.emulator.advance(3601)
+    bare.run("batch-fetch", "--check-all-pending", "--tracking-file", tool.home / "batch_jobs.json", check=0)
+    assert logged(tool) == []
+    tool.shell("llm batch reviews.csv --resume")
+    assert logged(tool) == ASKED
+    assert bare.emulator.total("creates") == 1
+
+
+def test_a_run_that_is_kept_out_of_the_logs_stays_out(tool, bare):
+    tool.variables["BATCHWRIGHT_EMULATOR_URL"] = bare.url
+    tool.shell(f"{VIA_BATCH} --no-log")
+    tool.shell("llm batch reviews.csv --resume")
+    assert logged(tool) == []
+
+
+def test_tools_of_a_saved_template_are_refused_before_a_batch_is_made(tool, bare):
+    tool.variables["BATCHWRIGHT_EMULATOR_URL"] = bare.url
+    templates = tool.home / "templates"
+    templates.mkdir()
+    (templates / "helped.yaml").write_text("prompt: $input\ntools: [python]\n")
+    for words in ("-t helped", "--tools python", "-T python", "--functions 'def f(): pass'"):
+        assert "--via batch calls no tools" in tool.shell(f"{VIA_BATCH} {words}", check=2).stderr
+    assert bare.emulator.total("creates") == 0
