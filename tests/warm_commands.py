@@ -85,6 +85,7 @@ def serve(folder: Path) -> str:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+    os.setsid()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
@@ -132,6 +133,7 @@ def _tell(call: socket.socket, child: int) -> None:
 
 
 def _await(call: socket.socket, child: int) -> None:
+    """Wait until the child has ended; where its caller ends before, end it, and with it what it began."""
     handle = os.pidfd_open(child)
     waiting = select.poll()
     waiting.register(handle, select.POLLIN)
@@ -139,7 +141,7 @@ def _await(call: socket.socket, child: int) -> None:
     ended = {found for found, _ in waiting.poll()}
     os.close(handle)
     if ended == {call.fileno()}:
-        os.kill(child, signal.SIGKILL)
+        os.killpg(child, signal.SIGKILL)
 
 
 def _python(arguments: list[str]) -> None:

@@ -16,13 +16,14 @@ PROVIDERS = ("openai", "anthropic", "gemini")
 class Programs:
     """Starts `python -m harness.NAME FOLDER ...` in the background; `figures` waits for what it prints."""
 
-    def __init__(self, root):
+    def __init__(self, root, python):
         self.root = root
+        self.python = python
         self.running = []
 
     def start(self, name, *words):
         folder = self.root / f"{len(self.running)}-{name}"
-        command = [sys.executable, "-m", f"harness.{name}", str(folder), *map(str, words)]
+        command = [self.python, "-m", f"harness.{name}", str(folder), *map(str, words)]
         environment = {**os.environ, "PYTHONPATH": str(HERE)}
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
@@ -55,8 +56,8 @@ class Programs:
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory):
-    programs = Programs(tmp_path_factory.mktemp("crash"))
+def programs(tmp_path_factory, warm_programs):
+    programs = Programs(tmp_path_factory.mktemp("crash"), warm_programs / "python")
     yield programs
     programs.stop()
 

@@ -97,7 +97,7 @@ class Reader:
         sleep = programs / "sleep"
         sleep.write_text(_SLEEP_PROGRAM)
         sleep.chmod(0o755)
-        for name in ("batchwright", "python"):
+        for name in ("batchwright", "llm", "python"):
             (programs / name).symlink_to(self._warm / name)
         self._state = home / "state"
         self._interpreter = None

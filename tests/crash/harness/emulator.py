@@ -1,24 +1,20 @@
 """The emulator in a process of its own, and its controls."""
 
 import json
-import subprocess
+import os
+import signal
 import sys
+import traceback
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from batchwright.emulator import Scenario, serve
 
 HANG = 240
 """Seconds after which one answer of the emulator's is taken not to come."""
 RUNS_S = 30
 """How long an emulated job takes, by the emulator's clock, which moves only when it is told to."""
-
-_SERVE = """
-import json, sys
-from pathlib import Path
-from batchwright.emulator import Scenario, serve
-scenario = Scenario.parse(json.loads(sys.argv[2]))
-serve(data_dir=Path(sys.argv[1]), scenario=scenario, on_ready=lambda url: print(url, flush=True))
-"""
 
 
 @dataclass(frozen=True)
@@ -54,11 +50,27 @@ class Emulator:
 
 @contextmanager
 def emulating(folder, *, runs_s=RUNS_S):
-    """Run an emulator whose jobs take `runs_s` seconds of its clock."""
-    scenario = json.dumps({"validating_s": 0, "in_progress_s": runs_s, "finalizing_s": 0, "cancelling_s": 0})
-    command = [sys.executable, "-c", _SERVE, str(folder), scenario]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Emulator(process.stdout.readline().strip())
-        finally:
-            process.terminate()
+    """Run an emulator whose jobs take `runs_s` seconds of its clock; it shares what this process has imported."""
+    scenario = Scenario.everywhere(validating_s=0, in_progress_s=runs_s, finalizing_s=0, cancelling_s=0)
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _serve(folder, scenario, writing)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, encoding="utf-8") as told:
+            yield Emulator(told.readline().strip())
+    finally:
+        os.kill(child, signal.SIGTERM)
+        os.waitpid(child, 0)
+
+
+def _serve(folder, scenario, writing):
+    try:
+        serve(data_dir=folder, scenario=scenario, on_ready=lambda url: os.write(writing, f"{url}\n".encode()))
+    except BaseException:  # noqa: BLE001  (the child must never come back into the parent's code)
+        traceback.print_exc()
+    finally:
+        os._exit(0)
