@@ -1,6 +1,8 @@
 import json
 
+import llm
 import pytest
+from llm.plugins import pm
 
 from batchwright.cli.datasets.base import Asking, Wish
 from batchwright.errors import ConfigurationError, LLMProviderConfigurationError
@@ -147,6 +149,52 @@ def test_a_batch_goes_to_our_provider_with_the_tools_key(folder, open_session):
     session = open_session()
     provider = session.provider(session.model("4o-mini"))
     assert (provider.name, provider.model, provider._key) == ("openai", "gpt-4o-mini", "sk-stored")
+
+
+class ShapedLikeAnthropics(llm.KeyModel):
+    model_id, claude_model_id, base_url = "anthropic/claude-sonnet-4-5", "claude-sonnet-4-5", None
+    needs_key, key_env_var = "anthropic", "ANTHROPIC_API_KEY"
+
+    def execute(self, prompt, stream, response, conversation, key):
+        raise NotImplementedError
+
+
+class ShapedLikeGoogles(llm.KeyModel):
+    model_id, gemini_model_id = "gemini/gemini-2.5-flash", "gemini-2.5-flash"
+    needs_key, key_env_var = "gemini", "LLM_GEMINI_KEY"
+
+    def execute(self, prompt, stream, response, conversation, key):
+        raise NotImplementedError
+
+
+class VendorsPlugin:
+    @llm.hookimpl
+    def register_models(self, register):
+        register(ShapedLikeAnthropics(), aliases=("claude-sonnet-4.5",))
+        register(ShapedLikeGoogles(), aliases=("gemini-2.5-flash",))
+
+
+@pytest.mark.parametrize(
+    ("typed", "provider_name", "model"),
+    [
+        ("claude-sonnet-4.5", "anthropic", "claude-sonnet-4-5"),
+        ("gemini-2.5-flash", "gemini", "gemini-2.5-flash"),
+        ("gemini/gemini-2.5-flash", "gemini", "gemini-2.5-flash"),
+    ],
+)
+def test_models_of_the_vendors_plugins_go_to_our_providers_with_their_stored_keys(
+    folder, open_session, typed, provider_name, model
+):
+    (folder / "keys.json").write_text('{"anthropic": "sk-anthropic", "gemini": "sk-gemini"}')
+    vendors = VendorsPlugin()
+    llm.get_models_with_aliases()  # loads the installed ones
+    pm.register(vendors, name="vendors")
+    try:
+        session = open_session()
+        provider = session.provider(session.model(typed))
+    finally:
+        pm.unregister(vendors)
+    assert (provider.name, provider.model, provider._key) == (provider_name, model, f"sk-{provider_name}")
 
 
 def test_no_key_of_the_tool_is_sent_to_the_emulator(folder, open_session, monkeypatch):
