@@ -199,11 +199,11 @@ class RowsTask(StreamingTask):
         run = self.store.get(batch.group)
         with self._lock:
             self._touched.add(run.run_id)
-        try:
-            with self.store.writer(run) as writer:
+        with self.store.writer(run) as writer:
+            try:
                 yield _Sink(writer, _Judge(run))
-        finally:
-            self.store.fill_copies(run)
+            finally:
+                writer.fill_copies()
 
     def kept(self, batch: BatchRef) -> Iterator[Kept]:
         """Yield what is in the database about a batch's rows."""

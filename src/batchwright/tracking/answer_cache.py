@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from batchwright.errors import TrackingError
 from batchwright.tracking.durable import make_folder
-from batchwright.tracking.runs import BUSY_SECONDS
+from batchwright.tracking.run_database import BUSY_SECONDS
 
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS batch_cache (

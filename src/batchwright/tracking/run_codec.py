@@ -75,13 +75,19 @@ PUT_ANSWER: Final = (
     f"INSERT {_VALUES} ON CONFLICT (key) DO UPDATE SET {_CHANGED} WHERE excluded.failed = 0 OR batch_items.failed = 1"
 )
 
-FILL_COPIES: Final = """
-INSERT INTO batch_items (key, failed, response, error, model, input_tokens, output_tokens)
-SELECT batch_copies.key, found.failed, found.response, found.error, found.model, 0, 0
+_COPIES: Final = """
 FROM batch_copies
     JOIN batch_items AS found ON found.key = batch_copies.first
     LEFT JOIN batch_items AS own ON own.key = batch_copies.key
-WHERE batch_copies.key >= ? AND batch_copies.key < ? AND (own.key IS NULL OR own.failed = 1)
+WHERE batch_copies.key >= :low AND batch_copies.key < :high AND batch_copies.first BETWEEN :first AND :last
+    AND (own.key IS NULL OR own.failed = 1)
+"""
+COUNT_COPIES: Final = f"SELECT COUNT(*), COALESCE(SUM(found.failed), 0), COUNT(own.key) {_COPIES}"
+"""How many copies would be filled, how many of them with a failure, and how many of them have failed already."""
+FILL_COPIES: Final = f"""
+INSERT INTO batch_items (key, failed, response, error, model, input_tokens, output_tokens)
+SELECT batch_copies.key, found.failed, found.response, found.error, found.model, 0, 0
+{_COPIES}
 ON CONFLICT (key) DO UPDATE SET
     failed = excluded.failed, response = excluded.response, error = excluded.error, model = excluded.model
 """

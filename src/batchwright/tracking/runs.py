@@ -23,24 +23,23 @@ from batchwright.run import RowAnswer, RowSet, Run
 from batchwright.tracking.durable import make_folder
 from batchwright.tracking.run_codec import (
     ADD_ANSWER,
+    COUNT_COPIES,
     FILL_COPIES,
     ITEM_COLUMNS,
+    MAX_ROWS,
     PUT_ANSWER,
     RUN_COLUMNS,
-    SCHEMA,
-    VERSION,
     decode_answer,
     decode_run,
     encode_run,
     keys_of,
     stored,
 )
+from batchwright.tracking.run_database import connect, explained, prepare
 from batchwright.usage import Usage
 
 FLUSH_SECONDS: Final = 0.25
 FLUSH_ANSWERS: Final = 1000
-BUSY_SECONDS: Final = 30.0
-"""How long to wait for another process's commit; each takes milliseconds."""
 
 
 class RunStore:
@@ -165,14 +164,21 @@ class RunStore:
                 [low, low, low, high],
             )
 
-    def fill_copies(self, run: Run) -> None:
+    def fill_copies(self, run: Run, *, among: tuple[int, int] | None = None) -> None:
         """Give the copies among a run's rows what came back for the rows they are of; it was paid once and is so noted.
 
-        A copy that has an answer keeps it.
+        Only copies of the rows from `among[0]` to `among[1]`, both included; None means of any, and all are counted
+        anew. A copy that has an answer keeps it.
         """
+        low, high = keys_of(run.number)
+        first, last = among or (0, MAX_ROWS - 1)
+        places = {"low": low, "high": high, "first": low + first, "last": low + last}
         with self._used("write") as db:
-            filled = db.execute(FILL_COPIES, keys_of(run.number)).rowcount
-        if filled > 0:
+            filled, failed, failed_before = db.execute(COUNT_COPIES, places).fetchone()
+            if filled:
+                db.execute(FILL_COPIES, places)
+                _count_in(db, run, completed=filled - failed, failed=failed - failed_before)
+        if filled and among is None:
             self._recount(run)
 
     def forget_failures(self, run: Run) -> int:
@@ -226,16 +232,12 @@ class RunStore:
             if db.executemany(ADD_ANSWER, rows).rowcount < more:  # some rows were answered before: seldom
                 db.execute("ROLLBACK TO added")
                 more, failed = _replaced(db, rows)
-            db.execute(
-                "UPDATE batch_runs SET completed_prompts = completed_prompts + ?, failed_prompts = failed_prompts + ? "
-                "WHERE number = ?",
-                [more - failed, failed, run.number],
-            )
+            _count_in(db, run, completed=more - failed, failed=failed)
 
     @contextmanager
     def _used(self, action: str) -> Iterator[sqlite3.Connection]:
         """Work on the database in one transaction."""
-        with self._lock, _explained(action, self.path):
+        with self._lock, explained(action, self.path):
             db = self._open()
             db.execute("BEGIN IMMEDIATE" if action == "write" else "BEGIN")
             try:
@@ -249,10 +251,10 @@ class RunStore:
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """Read on a connection of one's own, so that a long reading holds up no writer."""
-        with self._lock, _explained("read", self.path):
+        with self._lock, explained("read", self.path):
             self._open()
-        with _explained("read", self.path):
-            db = _connect(self.path)
+        with explained("read", self.path):
+            db = connect(self.path)
             try:
                 yield db
             finally:
@@ -261,9 +263,9 @@ class RunStore:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             make_folder(self.path.parent)
-            connection = _connect(self.path)
+            connection = connect(self.path)
             try:
-                _prepare(connection, self.path)
+                prepare(connection, self.path)
             except BaseException:
                 connection.close()
                 raise
@@ -281,6 +283,7 @@ class AnswerWriter:
         self._rows: list[tuple[Any, ...]] = []
         self._failed = 0
         self._since = 0.0
+        self._seen: tuple[int, int] | None = None
 
     def put(self, answer: RowAnswer) -> None:
         """Keep an answer; a later one for the same row takes its place. Raises `TrackingError`."""
@@ -338,7 +341,24 @@ class AnswerWriter:
         """Commit what was put so far."""
         if self._rows:
             self._store.write(self._run, self._rows, failed=self._failed)
+            keys = [row[0] for row in self._rows]
+            low, high = min(keys) - self._base, max(keys) - self._base
+            self._seen = (low, high) if self._seen is None else (min(low, self._seen[0]), max(high, self._seen[1]))
             self._rows, self._failed = [], 0
+
+    def fill_copies(self) -> None:
+        """Give the copies of the rows that were put what came back for these."""
+        self.flush()
+        if self._seen is not None:
+            self._store.fill_copies(self._run, among=self._seen)
+
+
+def _count_in(db: sqlite3.Connection, run: Run, *, completed: int, failed: int) -> None:
+    db.execute(
+        "UPDATE batch_runs SET completed_prompts = completed_prompts + ?, failed_prompts = failed_prompts + ? "
+        "WHERE number = ?",
+        [completed, failed, run.number],
+    )
 
 
 def _replaced(db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> tuple[int, int]:
@@ -349,48 +369,3 @@ def _replaced(db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> tuple[int,
     db.executemany(PUT_ANSWER, rows)
     after, failed_after = db.execute(count).fetchone()
     return after - before, failed_after - failed_before
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Transactions are begun and ended by hand; one connection is used by one thread at a time, under a lock.
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA synchronous = NORMAL")
-    return db
-
-
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Make the tables where there are none. Raises `TrackingError` for a database of a newer version."""
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        _check_version(version, path)
-        if version == 0:
-            for statement in SCHEMA.split(";\n"):
-                if statement.strip():
-                    db.execute(statement)
-            db.execute(f"PRAGMA user_version = {VERSION}")
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-
-
-def _check_version(version: int, path: Path) -> None:
-    if version > VERSION:
-        raise TrackingError(f"{path} was made by a newer batchwright (version {version}); update, or use another file")
-
-
-@contextmanager
-def _explained(action: str, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as exc:
-        raise TrackingError(
-            f"cannot {action} the run database {path}: {exc}; nothing in it was changed; "
-            "make room or the folder writable, or choose another with --database"
-        ) from exc
-    except OSError as exc:
-        raise TrackingError(
-            f"cannot {action} the run database {path}: {exc.strerror or exc}; choose another with --database"
-        ) from exc

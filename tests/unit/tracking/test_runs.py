@@ -130,6 +130,29 @@ def test_counts_are_those_of_the_answers_after_every_commit(store, pieces):
             assert (counted.completed, counted.failed) == (kept.count(False), kept.count(True))
 
 
+@given(
+    answers=st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=8),
+    copies=st.dictionaries(st.integers(6, 9), st.integers(0, 5)),
+    again=st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=4),
+)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_copies_follow_their_rows_and_are_counted(store, answers, copies, again):
+    run = store.create(replace(RUN, run_id=f"run-{len(store.runs())}"))
+    store.add_copies(run, copies.items())
+    for piece in (answers, again):
+        with store.writer(run) as writer:
+            for row, failed in piece:
+                writer.put(answer(row, error="refused") if failed else answer(row))
+            writer.fill_copies()
+    kept = {found.row: found for found in store.answers(run)}
+    counted = store.get(run.run_id)
+    states = [found.failed for found in kept.values()]
+    assert (counted.completed, counted.failed) == (states.count(False), states.count(True))
+    for copy, first in copies.items():
+        assert (copy in kept) is (first in kept)
+        assert first not in kept or kept[copy].failed is kept[first].failed
+
+
 def test_counts_that_an_earlier_version_left_wrong_are_set_right_by_the_next_writer(store):
     run = store.create(RUN)
     with store.writer(run) as writer:
