@@ -77,7 +77,7 @@ def test_ctrl_c_detaches_and_another_terminal_collects(place):
     running.send_signal(signal.SIGINT)
     _, stderr = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130
-    assert "batchwright batch questions.txt --resume --batch-id mine" in stderr
+    assert "Come back with: batchwright batch questions.txt --resume --batch-id mine" in stderr
     assert status(place, "mine")["status"] == "running", "the provider works on it"
     place.emulator.advance(7200)
     place.run("batch-fetch", "--check-all-pending", check=0)

@@ -20,6 +20,9 @@ _REMOTE_FAILURES = frozenset({JobState.FAILED, JobState.EXPIRED, JobState.CANCEL
 _HOPELESS = (LLMProviderConfigurationError, LLMQuotaError, ConfigurationError)
 """No key, no credit, or a provider or task nobody knows: looking again does not help until a person acts."""
 
+WATCH = "batchwright batch-watch"
+"""How to come back to jobs that are waited for."""
+
 SHORTEST_LOOK = 5.0
 """Seconds that a look may take although the timeout is over, so that the one at its end is not cut off."""
 
@@ -100,11 +103,13 @@ def look_once(engine: Engine, records: Sequence[JobRecord]) -> Findings:
     return findings
 
 
-def wait_for(engine: Engine, records: Sequence[JobRecord], *, pace: Pace, timeout: float | None) -> ExitCode:
+def wait_for(
+    engine: Engine, records: Sequence[JobRecord], *, pace: Pace, timeout: float | None, come_back: str = WATCH
+) -> ExitCode:
     """Look again and again until nothing is pending or `timeout` seconds are over; print each job when it is done.
 
-    Ctrl-C or SIGTERM leaves the jobs at the provider as they are, says how to come back, and is raised again. Raises
-    `InputError` at once if the answers could not be written.
+    Ctrl-C or SIGTERM leaves the jobs at the provider as they are, says to come back with `come_back`, and is raised
+    again. Raises `InputError` at once if the answers could not be written.
     """
     _open_tasks(engine, records)
     findings = Findings()
@@ -120,11 +125,11 @@ def wait_for(engine: Engine, records: Sequence[JobRecord], *, pace: Pace, timeou
                 if not waiting:
                     break
     except (KeyboardInterrupt, Terminated):
-        talk("Detached; the jobs go on at the provider. Come back with: batchwright batch-watch")
+        talk(f"Detached; the jobs go on at the provider. Come back with: {come_back}")
         raise
     summarise(findings)
     if waiting:
-        talk("Stopped waiting; the jobs go on at the provider. Come back with: batchwright batch-watch")
+        talk(f"Stopped waiting; the jobs go on at the provider. Come back with: {come_back}")
         return ExitCode.TIMEOUT
     return findings.dead_end() or findings.strict_verdict()
 

@@ -20,7 +20,7 @@ from batchwright.cli.datasets.base import Model, Session
 from batchwright.cli.datasets.measuring import Measure
 from batchwright.cli.datasets.options import Given
 from batchwright.cli.datasets.planning import RowPlan
-from batchwright.cli.exits import ExitCode, Terminated
+from batchwright.cli.exits import ExitCode
 from batchwright.cli.fetching import print_look, to_collect, wait_for
 from batchwright.cli.money import UNKNOWN, dollars, tokens
 from batchwright.cli.output import shown_path, talk, warning
@@ -124,11 +124,8 @@ class BatchRows:
         refused = sending_verdict(sent, left_out=False)
         if refused not in {ExitCode.OK, ExitCode.ITEMS_FAILED}:
             return refused
-        try:
-            code = wait_for(engine, to_collect(self._jobs(run)), pace=workbench.pace(), timeout=None)
-        except (KeyboardInterrupt, Terminated):
-            talk(f"or: {self._how_to_go_on(run)}")
-            raise
+        waited = to_collect(self._jobs(run))
+        code = wait_for(engine, waited, pace=workbench.pace(), timeout=None, come_back=self._how_to_go_on(run))
         return code if code is not ExitCode.ITEMS_FAILED else ExitCode.OK
 
     def _jobs(self, run: Run) -> list[JobRecord]:

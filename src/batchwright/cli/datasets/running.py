@@ -124,7 +124,8 @@ class LiveRows:
 
     def _to_ask(self, run: Run) -> str:
         total = run.total or 0
-        return f"{total - run.completed} of {total} rows left" if self.plan.resumed else f"{total} rows"
+        rows = "row" if total == 1 else "rows"
+        return f"{total - run.completed} of {total} {rows} left" if self.plan.resumed else f"{total} {rows}"
 
     def _answers(self, stack: ExitStack, progress: LiveProgress) -> Answers:
         plan = self.plan
