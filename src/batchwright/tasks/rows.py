@@ -88,6 +88,7 @@ class RowsTask(StreamingTask):
         self._claims = RunClaims(store.path)
         self._now = now or (lambda: datetime.now(UTC))
         self._lock = threading.Lock()
+        self._digesting = threading.Lock()
         self._digests: dict[str, tuple[Sequence[Stamp], str]] = {}
         self._touched: set[str] = set()
 
@@ -297,14 +298,11 @@ class RowsTask(StreamingTask):
     def _digest_of(self, run_id: str, prompts: RowPrompts) -> str:
         """Return the digest of a run's input; taken anew only when its files look touched."""
         stamps = [_stamp(source.path) for source in prompts.dataset.sources]
-        with self._lock:
+        with self._digesting:  # the jobs of a run, all looked at together, need it once
             known = self._digests.get(run_id)
-        if known is not None and known[0] == stamps:
-            return known[1]
-        digest = prompts.digest()
-        with self._lock:
-            self._digests[run_id] = stamps, digest
-        return digest
+            if known is None or known[0] != stamps:
+                known = self._digests[run_id] = stamps, prompts.digest()
+        return known[1]
 
     def _opened(self, run: Run) -> RowPrompts:
         """Open a run's input; its paths are relative to where its command was given."""
@@ -376,7 +374,7 @@ def _document(run: Run) -> Document:
 
 def _value_of(response: str | None, row: int) -> Any:
     try:
-        return pydantic_core.from_json(response or "")
+        return pydantic_core.from_json(response or "", cache_strings="keys")
     except ValueError as exc:
         raise TrackingError(f"the answer to row {row} in the run database is damaged: {exc}") from exc
 

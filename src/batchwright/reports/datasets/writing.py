@@ -116,7 +116,7 @@ class DatasetWriter:
             self._next += len(piece)
 
     def _append_all(self, piece: Sequence[tuple[Mapping[str, Any], Outcome]]) -> None:
-        if any(outcome.error is not None for _, outcome in piece):
+        if [outcome for _, outcome in piece if outcome.error is not None]:
             for cells, outcome in piece:
                 self._append(cells, outcome)
             return

@@ -125,12 +125,13 @@ def _rows(reader: "Reader", source: Source, bad: BadRows, skipped: int) -> Itera
     columns: list[str] = []
     width = 0
     begins = 1 + skipped
-    name = source.name
+    name, new = source.name, tuple.__new__
     while True:
         try:
             for cells in reader:
                 if len(cells) == width and any(cells):
-                    yield Row(dict(zip(columns, cells)), begins, name)  # noqa: B905  (just compared)
+                    # What `Row(...)` does, without the call in Python in between: there are millions.
+                    yield new(Row, (dict(zip(columns, cells)), begins, name))  # noqa: B905  (just compared)
                 elif any(cell.strip() for cell in cells):
                     if not columns:
                         columns = column_names(cells, f"{name}, line {begins}")
