@@ -70,6 +70,8 @@ def emulating(folder, *, runs_s=RUNS_S):
 def _serve(folder, scenario, writing):
     try:
         serve(data_dir=folder, scenario=scenario, on_ready=lambda url: os.write(writing, f"{url}\n".encode()))
+    except SystemExit:  # how it ends when it is told to
+        pass
     except BaseException:  # noqa: BLE001  (the child must never come back into the parent's code)
         traceback.print_exc()
     finally:
