@@ -27,6 +27,11 @@ from batchwright.tasks.complaints import with_complaint
 BYTES_PER_TOKEN = 4
 """A rough measure, good enough to keep clear of a quota that is learned by running into it."""
 
+_PIECES = 64
+"""Written together: a call for each adds up."""
+_LARGE = 1 << 16
+"""Bytes of a request that is written at once with those before it: memory stays flat."""
+
 
 class PayloadSink(Protocol):
     """Where the bytes of one wire file go."""
@@ -177,21 +182,27 @@ class JobAssembler:
     ) -> tuple[Sequence[int], tuple[int, str] | None]:
         """Write requests until the job is full; return the ids of its items and what did not fit, if anything."""
         wire, limits, tag = self._assembly.provider.wire, self._assembly.provider.limits, f"{job.job_id}-a1"
-        write, lead = job.sink.write, wire.head
+        lead = wire.head
+        pieces: list[bytes] = []
         most_requests, most_bytes = limits.max_requests, limits.max_bytes
         size, count, held = len(wire.tail), 0, None
         ids = array("q")
         for item, text in texts:
-            piece = lead + pattern.encode(custom_id(tag, count), text)
-            if count == most_requests or size + len(piece) > most_bytes:
-                self._check_size(replace(ref, item_ids=(item,)), len(piece) - len(lead))
+            line = pattern.encode(custom_id(tag, count), text)
+            longer = size + len(lead) + len(line)
+            if count == most_requests or longer > most_bytes:
+                self._check_size(replace(ref, item_ids=(item,)), len(line))
                 held = item, text
                 break
-            write(piece)
+            pieces += lead, line
+            if len(pieces) >= _PIECES or len(line) > _LARGE:
+                job.sink.write(b"".join(pieces))
+                pieces.clear()
             ids.append(item)
-            size += len(piece)
+            size = longer
             count += 1
             lead = wire.separator
+        job.sink.write(b"".join(pieces))
         job.fill = Fill(requests=count, size_bytes=size, last_document=(ref.group, ref.document))
         return _run_of(ids), held
 
