@@ -6,6 +6,7 @@ was. A run must not grow with its items, so it is SQLite, in transactions of man
 """
 
 import asyncio
+import json
 import logging
 import sqlite3
 import time
@@ -16,7 +17,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import pydantic_core
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from batchwright.errors import TrackingError
 from batchwright.live.processor.work import LLMWorkItem, WorkItemResult
@@ -90,8 +91,8 @@ class SqliteJournal:
         if row is None or row[1] != digest_of(item, self._salt):
             return None
         try:
-            output = pydantic_core.from_json(row[2]) if self._adapter is None else self._adapter.validate_json(row[2])
-        except ValidationError:
+            output = self._decoded(row[2])
+        except ValueError:  # pydantic's are of this kind
             _log.info("stored output has another shape", extra={"event": "journal.outdated", "item": item.item_id})
             return None
         return WorkItemResult(
@@ -108,7 +109,7 @@ class SqliteJournal:
             return
         usage = result.token_usage
         self._waiting[item.item_id] = (
-            item.item_id,
+            _key(item.item_id),
             digest_of(item, self._salt),
             self._encoded(item.item_id, result.output),
             usage.get("input_tokens", 0),
@@ -149,7 +150,7 @@ class SqliteJournal:
 
     def _find(self, item_id: str) -> _Row | None:
         try:
-            found = self._database.execute("SELECT * FROM finished WHERE item_id = ?", (item_id,)).fetchone()
+            found = self._database.execute("SELECT * FROM finished WHERE item_id = ?", (_key(item_id),)).fetchone()
         except sqlite3.Error as exc:
             raise TrackingError(f"the journal {self._path} cannot be read: {exc}") from exc
         row: _Row | None = found
@@ -164,8 +165,20 @@ class SqliteJournal:
             )
         try:
             return pydantic_core.to_json(output) if self._adapter is None else self._adapter.dump_json(output)
-        except (pydantic_core.PydanticSerializationError, UnicodeDecodeError) as exc:
-            raise TrackingError(f"the output of item {item_id!r} cannot be stored as JSON: {exc}") from exc
+        except (pydantic_core.PydanticSerializationError, UnicodeError) as exc:
+            try:  # half of a surrogate pair, which a model may write, is no UTF-8 and still JSON
+                plain = output if self._adapter is None else self._adapter.dump_python(output, mode="json")
+                return json.dumps(plain).encode("ascii")
+            except (TypeError, ValueError, RecursionError):
+                raise TrackingError(f"the output of item {item_id!r} cannot be stored as JSON: {exc}") from exc
+
+    def _decoded(self, stored: bytes) -> Any:
+        """Return an output. Raises `ValueError` where it has another shape."""
+        try:
+            return pydantic_core.from_json(stored) if self._adapter is None else self._adapter.validate_json(stored)
+        except ValueError:
+            plain = json.loads(stored)  # it may hold half of a surrogate pair
+            return plain if self._adapter is None else self._adapter.validate_python(plain)
 
     def _arm(self) -> None:
         try:
@@ -189,15 +202,25 @@ class SqliteJournal:
 
 def digest_of(item: LLMWorkItem, salt: str = "") -> bytes:
     """Return 16 bytes that change when what is asked does."""
-    asked = pydantic_core.to_json(
-        [salt, item.prompt, item.input_data], bytes_mode="base64", inf_nan_mode="constants", fallback=_shown
-    )
+    what = [salt, item.prompt, item.input_data]
+    try:
+        asked = pydantic_core.to_json(what, bytes_mode="base64", inf_nan_mode="constants", fallback=_shown)
+    except pydantic_core.PydanticSerializationError:  # half of a surrogate pair, or a list that holds itself
+        asked = repr(what).encode("utf-8", "surrogatepass")
     return blake2b(asked, digest_size=16).digest()
+
+
+def _key(item_id: str) -> str:
+    """Return an id as SQLite can keep it: in UTF-8."""
+    return str(item_id).encode("utf-8", "backslashreplace").decode()
 
 
 def _shown(value: Any) -> str:
     """Return what tells an object that is not JSON apart: its `repr` where that is not just its address."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (somebody's object cannot say what it is)
+        return type(value).__qualname__
     return type(value).__qualname__ if text == object.__repr__(value) else text
 
 

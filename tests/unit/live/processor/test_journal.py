@@ -147,6 +147,56 @@ def test_an_output_that_is_no_json_at_all_is_refused(tmp_path: Path) -> None:
         journal.record(item(), done(output={"o": object()}))
 
 
+@pytest.mark.parametrize(
+    ("kind", "output"),
+    [
+        (None, "half \ud800"),
+        (None, {"a": ["\udfff", 1]}),
+        (Verdict, Verdict(correct=True, why="half \ud800")),
+        (dict[str, str], {"a": "\ud800"}),
+    ],
+)
+def test_half_a_surrogate_pair_in_an_answer_ends_no_run_and_comes_back(tmp_path: Path, kind: Any, output: Any) -> None:
+    for _ in range(2):
+        with SqliteJournal(tmp_path / "j.db", output_type=kind) as journal:
+            recalled = journal.recall(item())
+            journal.record(item(), done(output=output))
+
+    assert recalled is not None
+    assert recalled.output == output
+
+
+def holding_itself() -> list[Any]:
+    circle: list[Any] = ["x"]
+    circle.append(circle)
+    return circle
+
+
+class Speechless:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        item("\ud800"),
+        item("é"),
+        item(prompt="half \ud800"),
+        item(input_data=Speechless()),
+        item(input_data=holding_itself()),
+    ],
+)
+def test_an_item_that_is_no_json_is_remembered_like_any_other(tmp_path: Path, odd: LLMWorkItem) -> None:
+    with SqliteJournal(tmp_path / "j.db") as journal:
+        assert journal.recall(odd) is None
+        journal.record(odd, done(odd.item_id))
+    with SqliteJournal(tmp_path / "j.db") as journal:
+        assert journal.recall(odd) is not None
+        other = LLMWorkItem(item_id=odd.item_id, agent=AGENT, prompt="another")
+        assert journal.recall(other) is None
+
+
 def test_rows_are_written_within_a_moment_though_nothing_else_happens(tmp_path: Path) -> None:
     async def scene() -> tuple[int, int]:
         with SqliteJournal(tmp_path / "j.db", flush_seconds=0.2) as journal:
