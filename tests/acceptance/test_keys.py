@@ -1,12 +1,12 @@
 """A key goes to its vendor and nowhere else: no file, no log, no screen."""
 
 import subprocess
-import sys
 
 import pytest
 
 KEY = "sentinel4f1c9d7a"
 VARIABLES = {"gemini": "GEMINI_API_KEY", "openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+LOGGING = ("-v", "--log-file", "run.log")
 PREFIXES = {"gemini": "/gemini", "openai": "/openai/v1", "anthropic": "/anthropic"}
 ELSEWHERE = """
 import sys
@@ -26,7 +26,7 @@ def provider(request):
 
 def run_with_key(workspace, provider, url, *words):
     return subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, provider, url + PREFIXES[provider], *words, "-v", "--log-file", "run.log"],
+        [workspace.quick / "python", "-c", ELSEWHERE, provider, url + PREFIXES[provider], *words, *LOGGING],
         cwd=workspace.folder,
         env=workspace.environment({VARIABLES[provider]: KEY}),
         capture_output=True,
