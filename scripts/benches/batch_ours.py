@@ -8,9 +8,9 @@ from pathlib import Path
 
 from batch_marks import MODEL, SCHEMA, SYSTEM, TEMPLATE, Marks
 
-from batchwright.batch.assembler import Assembly
-from batchwright.batch.planner import JobsPer
-from batchwright.batch.row_runs import plan_run
+from batchwright.batch.collecting.row_runs import plan_run
+from batchwright.batch.sending.assembler import Assembly
+from batchwright.batch.sending.planner import JobsPer
 from batchwright.cli.workbench import Workbench
 from batchwright.config import EMULATOR_VARIABLE, Environment, Settings
 from batchwright.run import Run

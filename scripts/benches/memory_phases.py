@@ -15,11 +15,11 @@ from pathlib import Path
 
 from rows import RowsTask
 
-from batchwright.batch.assembler import Assembly
-from batchwright.batch.collector import Collector
-from batchwright.batch.creation import write_jobs
+from batchwright.batch.collecting.collector import Collector
 from batchwright.batch.orchestrator import Engine
-from batchwright.batch.planner import JobsPer
+from batchwright.batch.sending.assembler import Assembly
+from batchwright.batch.sending.creation import write_jobs
+from batchwright.batch.sending.planner import JobsPer
 from batchwright.clock import SystemClock
 from batchwright.config import EMULATOR_VARIABLE, Environment
 from batchwright.errors import BatchwrightError

@@ -8,13 +8,13 @@ from datetime import timedelta
 from functools import partial
 
 from batchwright.batch import lifecycle
-from batchwright.batch.admission import Admission
-from batchwright.batch.collector import Collection, Collector
+from batchwright.batch.collecting.collector import Collection, Collector
+from batchwright.batch.collecting.settling import conclude_documents
 from batchwright.batch.patience import Patience, patiently
-from batchwright.batch.reconciler import Reconciler
-from batchwright.batch.room import enqueued_tokens, running_at
-from batchwright.batch.settling import conclude_documents
-from batchwright.batch.submitter import Submission, Submitter
+from batchwright.batch.resolving.reconciler import Reconciler
+from batchwright.batch.sending.admission import Admission
+from batchwright.batch.sending.room import enqueued_tokens, running_at
+from batchwright.batch.sending.submitter import Submission, Submitter
 from batchwright.batch.workers import in_parallel
 from batchwright.clock import Clock
 from batchwright.config import DEFAULT_GRACE, UNFENCED_GRACE

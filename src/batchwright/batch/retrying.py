@@ -4,10 +4,10 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from batchwright.batch.answers import place_of
-from batchwright.batch.assembler import Assembly, JobAssembler
+from batchwright.batch.collecting.answers import place_of
+from batchwright.batch.collecting.row_runs import write_items
 from batchwright.batch.retries import MAX_RETRIES, Again, Left, judge, open_requests, retries_of
-from batchwright.batch.row_runs import write_items
+from batchwright.batch.sending.assembler import Assembly, JobAssembler
 from batchwright.errors import InputError
 from batchwright.job import BatchRef, JobRecord
 from batchwright.result import Result

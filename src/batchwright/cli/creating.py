@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from batchwright.batch.assembler import Assembly, OpenPayload, PayloadSink
-from batchwright.batch.creation import write_jobs
-from batchwright.batch.planner import JobsPer
+from batchwright.batch.sending.assembler import Assembly, OpenPayload, PayloadSink
+from batchwright.batch.sending.creation import write_jobs
+from batchwright.batch.sending.planner import JobsPer
 from batchwright.cli.workbench import Workbench
 from batchwright.errors import InputError
 from batchwright.job import JobRecord, JobState

@@ -10,7 +10,7 @@ import pydantic_core
 
 from batchwright.answer import parse_answer
 from batchwright.batch.lifecycle import position_of
-from batchwright.batch.planner import batch_at
+from batchwright.batch.sending.planner import batch_at
 from batchwright.cli.workbench import Workbench
 from batchwright.job import BatchRef, JobRecord
 from batchwright.reports.document_csv import read_rows

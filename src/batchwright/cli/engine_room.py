@@ -6,8 +6,8 @@ It is put together from parts and knows nothing of the workbench, which hands th
 import threading
 from collections.abc import Callable
 
-from batchwright.batch.billing import Billing
-from batchwright.batch.collector import Collector
+from batchwright.batch.collecting.billing import Billing
+from batchwright.batch.collecting.collector import Collector
 from batchwright.batch.orchestrator import Engine
 from batchwright.batch.patience import Patience
 from batchwright.clock import Clock

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from batchwright.batch.lifecycle import is_account_trouble
 from batchwright.batch.orchestrator import Engine
-from batchwright.batch.submitter import Submission
+from batchwright.batch.sending.submitter import Submission
 from batchwright.cli.exits import ExitCode, exit_code_of
 from batchwright.cli.output import data, talk
 from batchwright.cli.subjects import by_document

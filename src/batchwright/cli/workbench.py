@@ -140,7 +140,7 @@ class Workbench:
 
     def engine(self, *, accept_changed: bool = False, csv_safe: bool = False) -> "Engine":
         """Return the batch engine over this workbench; providers and tasks are made once and shared."""
-        from batchwright.batch.billing import Billing  # noqa: PLC0415
+        from batchwright.batch.collecting.billing import Billing  # noqa: PLC0415
         from batchwright.cli.engine_room import engine_of  # noqa: PLC0415
 
         return engine_of(

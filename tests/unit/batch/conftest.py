@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from batchwright.batch.assembler import Assembly
-from batchwright.batch.collector import Collector
-from batchwright.batch.creation import write_jobs
+from batchwright.batch.collecting.collector import Collector
+from batchwright.batch.collecting.row_runs import write_row_jobs
 from batchwright.batch.orchestrator import Engine
-from batchwright.batch.planner import JobsPer
-from batchwright.batch.row_runs import write_row_jobs
+from batchwright.batch.sending.assembler import Assembly
+from batchwright.batch.sending.creation import write_jobs
+from batchwright.batch.sending.planner import JobsPer
 from batchwright.errors import ChangedInputError, InputError
 from batchwright.job import BatchRef
 from batchwright.reports.base import ReportSpec

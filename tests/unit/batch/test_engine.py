@@ -5,7 +5,7 @@ from dataclasses import replace
 import pydantic_core
 import pytest
 
-from batchwright.batch.planner import JobsPer
+from batchwright.batch.sending.planner import JobsPer
 from batchwright.errors import (
     ClaimedJobError,
     LLMConnectionError,

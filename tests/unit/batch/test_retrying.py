@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from batchwright.batch.assembler import Assembly
-from batchwright.batch.planner import JobsPer
 from batchwright.batch.retries import MAX_RETRIES
 from batchwright.batch.retrying import Retrying, RetryWish
+from batchwright.batch.sending.assembler import Assembly
+from batchwright.batch.sending.planner import JobsPer
 from batchwright.job import JobState, JobStatus, status_of
 from batchwright.result import Failure, FailureKind, Result, ResultStatus
 from batchwright.tasks.planning import key_of, pending_items

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from batchwright.batch.assembler import Assembly
-from batchwright.batch.planner import JobsPer
-from batchwright.batch.rebuilding import lost_records
+from batchwright.batch.collecting.row_runs import settled_items
+from batchwright.batch.resolving.rebuilding import lost_records
 from batchwright.batch.retrying import Retrying, RetryWish
-from batchwright.batch.row_runs import settled_items
+from batchwright.batch.sending.assembler import Assembly
+from batchwright.batch.sending.planner import JobsPer
 from batchwright.errors import LLMRequestTooLargeError
 from batchwright.job import JobState, JobStatus, status_of
 from batchwright.result import FailureKind

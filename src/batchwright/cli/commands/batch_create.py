@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pydantic_core
 
-from batchwright.batch.planner import JobsPer
+from batchwright.batch.sending.planner import JobsPer
 from batchwright.cli.choosing import choice_from, choice_options
 from batchwright.cli.creating import Choice, left_for, rehearse, write_payloads, write_planned
 from batchwright.cli.estimating import budget_options, estimate_documents, may_start

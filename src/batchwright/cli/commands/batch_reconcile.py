@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import click
 
-from batchwright.batch.rebuilding import lost_records
+from batchwright.batch.resolving.rebuilding import lost_records
 from batchwright.cli.exits import ExitCode
 from batchwright.cli.fetching import print_look
 from batchwright.cli.options import GuideCommand, ManyValued

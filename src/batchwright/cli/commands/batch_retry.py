@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import click
 
-from batchwright.batch import row_runs
+from batchwright.batch.collecting import row_runs
 from batchwright.batch.retries import MAX_RETRIES, Left
 from batchwright.batch.retrying import Retrying, RetryWish
 from batchwright.cli.creating import assembly_for, left_behind, settled_items

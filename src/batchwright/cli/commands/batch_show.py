@@ -5,8 +5,8 @@ from itertools import islice
 
 import click
 
-from batchwright.batch.answers import place_of
-from batchwright.batch.planner import batch_at
+from batchwright.batch.collecting.answers import place_of
+from batchwright.batch.sending.planner import batch_at
 from batchwright.cli.money import dollars, tokens
 from batchwright.cli.options import ListingCommand
 from batchwright.cli.output import data, shown_path, table, talk

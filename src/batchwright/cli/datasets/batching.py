@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import pydantic_core
 
-from batchwright.batch.assembler import Assembly
+from batchwright.batch.collecting.row_runs import write_row_jobs
 from batchwright.batch.orchestrator import Engine
-from batchwright.batch.planner import JobsPer
-from batchwright.batch.row_runs import write_row_jobs
+from batchwright.batch.sending.assembler import Assembly
+from batchwright.batch.sending.planner import JobsPer
 from batchwright.cli.datasets.answers import PrintedAnswers, printed_layout
 from batchwright.cli.datasets.base import Model, Session
 from batchwright.cli.datasets.measuring import Measure

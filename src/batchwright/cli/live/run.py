@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from batchwright.batch.settling import settle_answered
+from batchwright.batch.collecting.settling import settle_answered
 from batchwright.cli.live.progress import LiveProgress
 from batchwright.cli.live.spending import SpendingNote
 from batchwright.cli.live.telling import Found, Teller

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from batchwright.batch.room import Room, room_for
+from batchwright.batch.sending.room import Room, room_for
 from batchwright.errors import BatchwrightError
 from batchwright.job import JobRecord
 from batchwright.providers.base import Limits

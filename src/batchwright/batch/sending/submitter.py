@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from batchwright.batch import lifecycle
-from batchwright.batch.admission import Admission
-from batchwright.batch.splitting import halve
-from batchwright.batch.unresolved import unanswered
-from batchwright.batch.wire_file import write_under
+from batchwright.batch.resolving.unresolved import unanswered
+from batchwright.batch.sending.admission import Admission
+from batchwright.batch.sending.splitting import halve
+from batchwright.batch.sending.wire_file import write_under
 from batchwright.clock import Clock
 from batchwright.errors import (
     BatchwrightError,

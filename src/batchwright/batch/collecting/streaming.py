@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import accumulate
 
-from batchwright.batch.answers import absent_result, tally_of
+from batchwright.batch.collecting.answers import absent_result, tally_of
 from batchwright.batch.lifecycle import position_of
 from batchwright.job import BatchRef, JobRecord, Tally
 from batchwright.result import Result, ResultStatus

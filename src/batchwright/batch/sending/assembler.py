@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from batchwright.batch.lifecycle import custom_id
-from batchwright.batch.planner import Fill, JobsPer, belongs_in, extended
 from batchwright.batch.retries import retries_of
+from batchwright.batch.sending.planner import Fill, JobsPer, belongs_in, extended
 from batchwright.errors import InputError
 from batchwright.job import BatchRef, JobRecord, Spans
 from batchwright.providers.base import Provider

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from batchwright.batch.billing import Billing
+from batchwright.batch.collecting.billing import Billing
 from batchwright.job import JobStatus, status_of
 from batchwright.pricing.ledger import Ledger
 from batchwright.pricing.overrides import price_table

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from batchwright.batch.planner import JobsPer
-from batchwright.batch.room import Room, room_for, token_quota
+from batchwright.batch.sending.planner import JobsPer
+from batchwright.batch.sending.room import Room, room_for, token_quota
 from batchwright.errors import LLMRequestTooLargeError, NoRoomError
 from batchwright.job import Attempt, BatchRef, JobRecord, JobState, JobStatus, status_of
 from batchwright.providers.base import Limits
@@ -171,7 +171,7 @@ def test_a_job_given_back_lowers_what_may_wait(house):
 
 
 def test_runs_of_single_items_are_cut_where_the_job_is(house):
-    from batchwright.batch.splitting import batches_between  # noqa: PLC0415
+    from batchwright.batch.sending.splitting import batches_between  # noqa: PLC0415
 
     run = BatchRef(group="g", document="d", index=0, item_ids=range(10), per_item=True)
     single = BatchRef(group="g", document="e", index=0, item_ids=(3, 4))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchwright.batch.rebuilding import lost_records
+from batchwright.batch.resolving.rebuilding import lost_records
 from batchwright.errors import LLMRateLimitError, TrackingError
 from batchwright.job import JobState, JobStatus, status_of
 from batchwright.tracking.memory import MemoryJobStore

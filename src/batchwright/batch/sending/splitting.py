@@ -6,8 +6,8 @@ from datetime import datetime
 from itertools import islice
 
 from batchwright.batch import lifecycle
-from batchwright.batch.assembler import BYTES_PER_TOKEN
-from batchwright.batch.wire_file import write_under
+from batchwright.batch.sending.assembler import BYTES_PER_TOKEN
+from batchwright.batch.sending.wire_file import write_under
 from batchwright.errors import TrackingError
 from batchwright.job import BatchRef, JobRecord
 from batchwright.providers.base import WireFormat

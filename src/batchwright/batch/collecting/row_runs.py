@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from batchwright.batch.assembler import Assembly, JobAssembler
+from batchwright.batch.sending.assembler import Assembly, JobAssembler
 from batchwright.job import JobRecord
 from batchwright.providers.prepared import prepare
 from batchwright.run import RowSet

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from batchwright.batch.planner import JobsPer
+from batchwright.batch.sending.planner import JobsPer
 from batchwright.errors import ClaimedJobError, LLMOutcomeUnknownError, LLMServerError, TrackingError
 from batchwright.job import JobState, JobStatus, status_of
 

@@ -6,10 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from batchwright.batch import lifecycle, unresolved
-from batchwright.batch.matching import CLOCK_SKEW, Match, match_by_age_and_size, match_exactly, missing_from, proves
+from batchwright.batch import lifecycle
 from batchwright.batch.patience import Patience, patiently
-from batchwright.batch.unresolved import Verdict, judge_silence
+from batchwright.batch.resolving import unresolved
+from batchwright.batch.resolving.matching import (
+    CLOCK_SKEW,
+    Match,
+    match_by_age_and_size,
+    match_exactly,
+    missing_from,
+    proves,
+)
+from batchwright.batch.resolving.unresolved import Verdict, judge_silence
 from batchwright.clock import Clock
 from batchwright.errors import LLMProviderError, TrackingError
 from batchwright.job import Attempt, BatchJob, CreateCall, JobRecord, JobState

@@ -1,6 +1,6 @@
 import pytest
 
-from batchwright.batch.planner import Fill, JobsPer, batch_at, belongs_in, extended
+from batchwright.batch.sending.planner import Fill, JobsPer, batch_at, belongs_in, extended
 from batchwright.job import BatchRef
 from batchwright.providers.base import Limits
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from batchwright.batch.assembler import Assembly, JobAssembler
+from batchwright.batch.sending.assembler import Assembly, JobAssembler
 from batchwright.errors import InputError
 from batchwright.job import JobRecord
 from batchwright.tasks.base import Task

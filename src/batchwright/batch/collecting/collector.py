@@ -10,10 +10,10 @@ from decimal import Decimal
 from itertools import groupby
 
 from batchwright.batch import lifecycle
-from batchwright.batch.answers import AnswerReader, download, reading
-from batchwright.batch.billing import Billing
-from batchwright.batch.settling import settle_answered
-from batchwright.batch.streaming import stream_answers
+from batchwright.batch.collecting.answers import AnswerReader, download, reading
+from batchwright.batch.collecting.billing import Billing
+from batchwright.batch.collecting.settling import settle_answered
+from batchwright.batch.collecting.streaming import stream_answers
 from batchwright.clock import Clock
 from batchwright.config import DEFAULT_BATCH_SIZE
 from batchwright.errors import ChangedInputError, InputError, JobNotReadyError, TrackingError

@@ -1,0 +1,1 @@
+"""Bring a job's answers home and settle what they answer."""

@@ -1,0 +1,1 @@
+"""From planned requests to jobs at a provider: assemble, admit, submit, halve."""
