@@ -134,7 +134,8 @@ def _of_type(kind: Any, node: Mapping[str, Any], known: frozenset[str]) -> core_
 
 
 def _object_schema(node: Mapping[str, Any], known: frozenset[str]) -> core_schema.CoreSchema:
-    required = set(node["required"]) if isinstance(node.get("required"), list) else set()
+    listed = node.get("required")
+    required = {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
     others = node.get("additionalProperties")
     properties = _object(node.get("properties"))
     if not properties and not required:

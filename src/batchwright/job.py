@@ -291,22 +291,43 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """What the tracking file remembers of one job; enough to fetch and report it on another machine."""
+class JobSummary:
+    """What a list shows of a job: half of its record, so that a long list is read in half the time."""
 
     job_id: str
     """Ours, `job-` + 12 sortable characters, there before anything is sent."""
     provider_name: str
-    task: str
-    model: str
     batches: tuple[BatchRef, ...]
     request_count: int
     created_at: datetime
-    batch_size: int = 0
-    """Items a batch at most, as asked for when the job was planned; 0 = not known (first-generation records)."""
     state: JobState = JobState.PLANNED
     provider_state: str | None = None
     job_name: str | None = None
+    counts: RequestCounts = field(default_factory=RequestCounts)
+    tally: Tally | None = None
+    """How the requests ended; None until collected."""
+    results_until: datetime | None = None
+    """When its answers are deleted at the provider."""
+    inputs_until: datetime | None = None
+    """When its uploaded input is deleted, which a job that still waits may not survive."""
+    cleaned_at: datetime | None = None
+    """When what we left at the provider was deleted."""
+    collected_at: datetime | None = None
+    """When the answers were last downloaded, matched and written."""
+    last_error: str | None = None
+    """The last trouble on our side; an observation, never a verdict on the job."""
+    error_message: str | None = None
+    """Why the job counts as failed, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord(JobSummary):
+    """What the tracking file remembers of one job; enough to fetch and report it on another machine."""
+
+    task: str
+    model: str
+    batch_size: int = 0
+    """Items a batch at most, as asked for when the job was planned; 0 = not known (first-generation records)."""
     account: str | None = None
     """A digest of the account the job was sent with; never the key."""
     parent: str | None = None
@@ -316,9 +337,6 @@ class JobRecord:
     retries: int = 0
     """How often these items were asked before; expired jobs do not count."""
     attempts: tuple[Attempt, ...] = ()
-    counts: RequestCounts = field(default_factory=RequestCounts)
-    tally: Tally | None = None
-    """How the requests ended; None until collected."""
     usage: Usage | None = None
     """What all answers used together; None until collected."""
     cost: Decimal | None = None
@@ -326,21 +344,9 @@ class JobRecord:
     submitted_at: datetime | None = None
     ended_at: datetime | None = None
     expires_at: datetime | None = None
-    results_until: datetime | None = None
-    """When its answers are deleted at the provider."""
-    inputs_until: datetime | None = None
-    """When its uploaded input is deleted, which a job that still waits may not survive."""
-    cleaned_at: datetime | None = None
-    """When what we left at the provider was deleted."""
-    collected_at: datetime | None = None
-    """When the answers were last downloaded, matched and written."""
     polled_at: datetime | None = None
     missed_at: datetime | None = None
     """When the provider first said it does not know this job."""
-    last_error: str | None = None
-    """The last trouble on our side; an observation, never a verdict on the job."""
-    error_message: str | None = None
-    """Why the job counts as failed, and what to do."""
 
     @property
     def tag(self) -> str | None:
@@ -351,7 +357,7 @@ class JobRecord:
         return self.attempts[-1].tag if self.attempts else None
 
 
-def status_of(record: JobRecord) -> JobStatus:
+def status_of(record: JobSummary) -> JobStatus:
     """Return the guide's word for a record.
 
     A job that ended but was not collected stays pending: a later fetch brings its answers. One that failed as a whole,

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchwright.checker import AnswerChecker
@@ -123,6 +123,7 @@ anything = st.recursive(
         st.sampled_from(["type", "properties", "items", "enum", "$defs", "$ref", "required"]), anything
     )
 )
+@example(schema={"properties": {"a": {}}, "required": [[]]})
 def test_whatever_calls_itself_a_schema_ends_in_a_value_or_our_error(schema):
     checked = checker(schema)
     for text in ('{"a": 1}', "[1]", "1", "no"):

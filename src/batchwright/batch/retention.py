@@ -2,19 +2,19 @@
 
 from datetime import datetime, timedelta
 
-from batchwright.job import JobRecord
+from batchwright.job import JobSummary
 
 WARN_BEFORE = timedelta(days=5)
 """How long before answers are deleted a person is told; a long weekend and a bit."""
 WARN_BEFORE_INPUT = timedelta(hours=12)
 
 
-def until(record: JobRecord) -> str:
+def until(record: JobSummary) -> str:
     """Say until when a job's answers can be fetched; a dash where nobody needs them or the date is not known."""
     return f"until {record.results_until:%Y-%m-%d}" if _needed(record) and record.results_until else "-"
 
 
-def retention_remark(record: JobRecord, now: datetime) -> str | None:
+def retention_remark(record: JobSummary, now: datetime) -> str | None:
     """Return what a person should know about a job whose data is about to be deleted, or None."""
     if not _needed(record):
         return None
@@ -30,7 +30,7 @@ def retention_remark(record: JobRecord, now: datetime) -> str | None:
     return None
 
 
-def _needed(record: JobRecord) -> bool:
+def _needed(record: JobSummary) -> bool:
     """Whether there is anything at the provider that was not collected."""
     return record.job_name is not None and record.cleaned_at is None and record.collected_at is None
 

@@ -83,7 +83,7 @@ def table(rows: Iterable[Sequence[object]]) -> None:
     texts = [[str(cell) for cell in row] for row in rows]
     if not texts:
         return
-    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]) - 1)]
+    widths = [max(map(len, column)) for column in list(zip(*texts, strict=True))[:-1]]
     padded = "  ".join([*(f"%-{width}s" for width in widths), "%s"])
     data("\n".join((padded % tuple(row)).rstrip() for row in texts))
 

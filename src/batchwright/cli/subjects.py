@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from batchwright.job import BatchRef, JobRecord
+from batchwright.job import BatchRef, JobRecord, JobSummary
 
 
-def where(record: JobRecord) -> str:
+def where(record: JobSummary) -> str:
     """Say in a few words what a job is about: its one batch, its one document, or how many of both."""
-    documents = {(batch.group, batch.document) for batch in record.batches}
     if len(record.batches) == 1:
         batch = record.batches[0]
         return f"{batch.group}/{batch.document} batch {batch.index}"
+    documents = {(batch.group, batch.document) for batch in record.batches}
     if len(documents) == 1:
         ((group, document),) = documents
         return f"{group}/{document} {len(record.batches)} batches"

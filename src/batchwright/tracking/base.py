@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from batchwright.errors import UnknownJobError
-from batchwright.job import JobRecord
+from batchwright.job import JobRecord, JobSummary
 
 Change = Callable[[JobRecord], JobRecord]
 """Makes the record that takes another's place. Called while the store is locked: it must not use the network, nor the
@@ -22,6 +22,10 @@ class JobStore(ABC):
     @abstractmethod
     def load(self) -> tuple[JobRecord, ...]:
         """Return every record, oldest first."""
+
+    def summaries(self) -> Sequence[JobSummary]:
+        """Return what a list shows of every record, oldest first; a store may know a quicker way than `load`."""
+        return self.load()
 
     @abstractmethod
     def get(self, job_id: str) -> JobRecord:

@@ -6,24 +6,24 @@ pass through as they are, so that one update of ten thousand jobs costs little m
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic_core import from_json
 
 from batchwright.errors import TrackingError
-from batchwright.job import JobRecord
+from batchwright.job import JobRecord, JobSummary
 from batchwright.tracking.base import Change, JobStore, checked_change, no_such_job
 from batchwright.tracking.codec import RECORD_FIELDS, decode_first_generation, decode_record, encode_record
 from batchwright.tracking.durable import make_folder, replace_durably
 from batchwright.tracking.json_text import tracking_text
 from batchwright.tracking.locks import LOCK_TIMEOUT, locked
+from batchwright.tracking.names import SCHEMA_VERSION
+from batchwright.tracking.record_schema import read_records, read_summaries
 
-SCHEMA_VERSION: Final = 2
-"""What this version writes. 1 was the first generation's flat map of job names, which carries no number."""
-
+_J = TypeVar("_J", bound=JobSummary)
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -42,7 +42,11 @@ class JsonFileJobStore(JobStore):
 
     def load(self) -> tuple[JobRecord, ...]:
         """Return every record, oldest first."""
-        return self._decode(self._read())
+        return self._load(read_records)
+
+    def summaries(self) -> tuple[JobSummary, ...]:
+        """Return what a list shows of every record, oldest first."""
+        return self._load(read_summaries)
 
     def get(self, job_id: str) -> JobRecord:
         """Return the record with our id `job_id`."""
@@ -73,19 +77,35 @@ class JsonFileJobStore(JobStore):
                         _keep_copy(path, document.first_generation)
                     replace_durably(path, tracking_text(document.top))
 
+    def _load(self, read_at_once: Callable[[bytes], list[_J] | None]) -> tuple[_J | JobRecord, ...]:
+        content = self._content()
+        read: Sequence[_J | JobRecord] | None = None
+        if content is not None:
+            read = read_at_once(content.removeprefix(_BYTE_ORDER_MARK))
+        if read is None:  # there is none, or it is of the first generation, or damaged: this way finds out, and says so
+            read = self._decode(self._parsed(content))
+        return tuple(sorted(read, key=lambda job: job.created_at))
+
     def _read(self) -> "_Document":
+        return self._parsed(self._content())
+
+    def _content(self) -> bytes | None:
+        """What the file holds; None where there is none."""
         try:
-            data = self.path.read_bytes()
+            return self.path.read_bytes()
         except FileNotFoundError:
-            return _Document({"schema_version": SCHEMA_VERSION, "jobs": {}})
+            return None
         except OSError as exc:
             raise TrackingError(f"cannot read the tracking file {self.path}: {exc.strerror or exc}") from exc
-        return _parse(self.path, data)
 
-    def _decode(self, document: "_Document") -> tuple[JobRecord, ...]:
+    def _parsed(self, content: bytes | None) -> "_Document":
+        if content is None:
+            return _Document({"schema_version": SCHEMA_VERSION, "jobs": {}})
+        return _parse(self.path, content)
+
+    def _decode(self, document: "_Document") -> list[JobRecord]:
         with self._naming_file():
-            records = [decode_record(job_id, value) for job_id, value in document.jobs.items()]
-        return tuple(sorted(records, key=lambda record: record.created_at))
+            return [decode_record(job_id, value) for job_id, value in document.jobs.items()]
 
     def _record(self, document: "_Document", job_id: str) -> JobRecord:
         if job_id not in document.jobs:

@@ -2,6 +2,9 @@
 
 from typing import Final
 
+SCHEMA_VERSION: Final = 2
+"""What this version writes. 1 was the first generation's flat map of job names, which carries no number."""
+
 BATCHES: Final = "batches"
 ATTEMPTS: Final = "attempts"
 GROUP: Final = "subject"

@@ -1,5 +1,5 @@
 import tracemalloc
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -15,6 +15,7 @@ from batchwright.job import (
     JobRecord,
     JobState,
     JobStatus,
+    JobSummary,
     RequestCounts,
     Spans,
     Tally,
@@ -22,7 +23,8 @@ from batchwright.job import (
 )
 from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
 from batchwright.tracking.codec import RECORD_FIELDS, decode_first_generation, decode_record, encode_record
-from batchwright.tracking.json_text import to_line
+from batchwright.tracking.json_text import to_line, tracking_text
+from batchwright.tracking.record_schema import read_records, read_summaries
 from batchwright.tracking.result_codec import decode_result, encode_result
 from batchwright.usage import Usage
 
@@ -130,9 +132,41 @@ RECORD = JobRecord(
 )
 
 
+def broken(value: object) -> st.SearchStrategy[object]:
+    """Our own JSON with any one value in it, at any depth, replaced by any JSON at all."""
+    if isinstance(value, dict) and value:
+        places = [broken(item).map(lambda new, name=name: value | {name: new}) for name, item in value.items()]
+        return st.one_of(JSON, *places)
+    if isinstance(value, list) and value:
+        return JSON | broken(value[0]).map(lambda new: [new, *value[1:]])
+    return JSON
+
+
 @given(RECORDS)
 def test_a_record_comes_back_the_same(record):
     assert decode_record(record.job_id, from_json(to_line(encode_record(record)))) == record
+
+
+@given(st.lists(RECORDS, max_size=3, unique_by=lambda record: record.job_id))
+def test_a_whole_file_is_read_at_once_as_record_by_record(records):
+    jobs = {record.job_id: encode_record(record) for record in records}
+    content = b"".join(tracking_text({"schema_version": 2, "jobs": jobs}))
+    assert read_records(content) == records
+    listed = [field.name for field in fields(JobSummary)]
+    assert [asdict(summary) for summary in read_summaries(content)] == [
+        {name: asdict(record)[name] for name in listed} for record in records
+    ]
+
+
+@settings(max_examples=200)
+@given(broken(encode_record(RECORD)))
+def test_whatever_is_wrong_in_a_file_is_left_to_the_careful_reading(value):
+    content = to_line({"schema_version": 2, "jobs": {RECORD.job_id: value}})
+    try:
+        expected = [decode_record(RECORD.job_id, from_json(content)["jobs"][RECORD.job_id])]
+    except TrackingError:
+        expected = None
+    assert read_records(content) == expected
 
 
 @pytest.mark.parametrize("noted", [{}, {"create": "a word of a later version"}])
@@ -149,16 +183,6 @@ def test_a_result_comes_back_the_same_from_one_line(result):
     assert encoded.endswith(b"\n")
     assert encoded.count(b"\n") == 1
     assert decode_result(encoded) == result
-
-
-def broken(value: object) -> st.SearchStrategy[object]:
-    """Our own JSON with any one value in it, at any depth, replaced by any JSON at all."""
-    if isinstance(value, dict) and value:
-        places = [broken(item).map(lambda new, name=name: value | {name: new}) for name, item in value.items()]
-        return st.one_of(JSON, *places)
-    if isinstance(value, list) and value:
-        return JSON | broken(value[0]).map(lambda new: [new, *value[1:]])
-    return JSON
 
 
 def record_or_tracking_error(decode: object, name: str, value: object) -> None:

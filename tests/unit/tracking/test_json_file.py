@@ -304,3 +304,22 @@ def test_an_empty_first_generation_file_is_an_empty_store(path):
     path.parent.mkdir()
     path.write_text("{}")
     assert JsonFileJobStore(path).load() == ()
+
+
+@pytest.mark.parametrize("read", [JsonFileJobStore.load, JsonFileJobStore.summaries])
+def test_a_malformed_record_is_named_with_its_place_however_it_is_read(filled, read):
+    filled.write_text(filled.read_text().replace('"batch_index":1', '"batch_index":"one"', 1))
+    with pytest.raises(TrackingError, match=r"job 'job-000000000001': batches\[1\]\.batch_index is not a whole number"):
+        read(JsonFileJobStore(filled))
+
+
+@pytest.mark.parametrize("read", [JsonFileJobStore.load, JsonFileJobStore.summaries])
+def test_an_id_that_is_none_of_ours_is_refused_however_it_is_read(filled, read):
+    filled.write_text(filled.read_text().replace("job-000000000001", "../../etc"))
+    with pytest.raises(TrackingError, match="its id is not one of ours"):
+        read(JsonFileJobStore(filled))
+
+
+def test_a_list_reads_a_first_generation_file_too(first_generation):
+    store = JsonFileJobStore(first_generation)
+    assert store.summaries() == store.load()

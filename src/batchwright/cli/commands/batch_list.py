@@ -11,9 +11,7 @@ from batchwright.cli.options import ListingCommand
 from batchwright.cli.output import data, json_document, table, talk, warning
 from batchwright.cli.subjects import where
 from batchwright.cli.workbench import Workbench, with_workbench
-from batchwright.job import JobRecord, JobState, JobStatus, RequestCounts, status_of
-
-_TO_THE_MINUTE = len("2026-11-20 12:00")
+from batchwright.job import JobRecord, JobState, JobStatus, JobSummary, RequestCounts, status_of
 
 
 @click.command("batch-list", cls=ListingCommand)
@@ -32,49 +30,51 @@ def command(workbench: Workbench, *, status: str | None, show_errors: bool, batc
       batchwright batch-list --status failed --show-errors
       batchwright batch-list --json
     """  # noqa: D301  (\b keeps click from wrapping the examples)
-    records = [record for record in workbench.store.load() if status in (None, status_of(record))]
     if as_json:
+        records = [record for record in workbench.store.load() if status in (None, status_of(record))]
         json_document("jobs", jobs=[_as_json(record) for record in records])
         return
+    jobs = [job for job in workbench.store.summaries() if status in (None, status_of(job))]
     if batches:
-        for record in records:
-            table([_line(record, show_errors=show_errors)])
-            for line in _batch_lines(record):
+        for job in jobs:
+            table([_line(job, show_errors=show_errors)])
+            for line in _batch_lines(job):
                 data(f"    {line}")
     else:
-        table(_line(record, show_errors=show_errors) for record in records)
-    for record in records:
-        remark = retention_remark(record, workbench.clock.now())
+        table(_line(job, show_errors=show_errors) for job in jobs)
+    now = workbench.clock.now()
+    for job in jobs:
+        remark = retention_remark(job, now)
         if remark is not None:
             warning(remark)
-    if not records:
+    if not jobs:
         talk(f"No jobs{f' with status {status}' if status else ''} in {workbench.settings.tracking_file}.")
 
 
-def _line(record: JobRecord, *, show_errors: bool) -> Sequence[str]:
-    trouble = record.error_message or record.last_error
+def _line(job: JobSummary, *, show_errors: bool) -> Sequence[str]:
+    trouble = job.error_message or job.last_error
     error = f"  error: {' '.join(trouble.split())}" if show_errors and trouble else ""
     return (
-        record.job_id,
-        status_of(record),
-        record.provider_state if record.state is JobState.IN_PROGRESS and record.provider_state else record.state,
-        record.provider_name,
-        _progress(record),
-        f"{str(record.created_at)[:_TO_THE_MINUTE]}Z",
-        until(record),
-        where(record) + error,
+        job.job_id,
+        status_of(job),
+        job.provider_state if job.state is JobState.IN_PROGRESS and job.provider_state else job.state,
+        job.provider_name,
+        _progress(job),
+        job.created_at.isoformat(" ", "minutes").replace("+00:00", "Z"),
+        until(job),
+        where(job) + error,
     )
 
 
-def _progress(record: JobRecord) -> str:
-    if record.tally is not None:
-        return f"{record.tally.succeeded}/{record.request_count}"
-    return f"{record.counts.succeeded}/{record.request_count}"
+def _progress(job: JobSummary) -> str:
+    if job.tally is not None:
+        return f"{job.tally.succeeded}/{job.request_count}"
+    return f"{job.counts.succeeded}/{job.request_count}"
 
 
-def _batch_lines(record: JobRecord) -> list[str]:
+def _batch_lines(job: JobSummary) -> list[str]:
     lines = []
-    for batch in record.batches:
+    for batch in job.batches:
         state = ""
         if batch.unanswered is not None:
             state = f", {len(batch.unanswered)} unanswered" if batch.unanswered else ", all answered"
