@@ -1,6 +1,7 @@
 """The same table through batchwright: what `batchwright batch --via batch` does, in the bare script's parts."""
 
 import argparse
+import gc
 import os
 import sys
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from batch_marks import MODEL, SCHEMA, SYSTEM, TEMPLATE, Marks
 from batchwright.batch.collecting.row_runs import plan_run
 from batchwright.batch.sending.assembler import Assembly
 from batchwright.batch.sending.planner import JobsPer
+from batchwright.cli.main import OBJECTS_BETWEEN_COLLECTIONS
 from batchwright.cli.workbench import Workbench
 from batchwright.config import EMULATOR_VARIABLE, Environment, Settings
 from batchwright.run import Run
@@ -51,6 +53,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--dedupe", action="store_true")
     options = parser.parse_args()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)  # as the program's entry does
     os.chdir(options.folder)
     workbench = Workbench.over(Settings.over(Environment({EMULATOR_VARIABLE: options.url}), {}))
     provider = workbench.provider("openai", MODEL)

@@ -34,6 +34,12 @@ def test_ours_may_cost_two_and_a_half_times_the_bare_script_in_120_mb_that_hardl
     assert [number for number, demand in enumerate(demands) if not demand.holds] == missed
 
 
+def test_the_round_with_the_least_cpu_counts_and_the_highest_peak_of_any(batch):
+    rounds = [way(batch, rows=9, cpu_s=cpu_s, peak_mb=peak) for cpu_s, peak in ((3.0, 50), (2.0, 40), (4.0, 60))]
+    counted = batch.best(rounds)
+    assert (counted.parts[batch.WHOLE].cpu_s, counted.peak_bytes) == (2.0, 60 * MB)
+
+
 @pytest.mark.parametrize("theirs", ["a,b\n1,3\n", "a,b\n", "a,b\n1,2\n3,4\n"])
 def test_outputs_that_differ_stop_the_bench(batch, tmp_path, theirs):
     (tmp_path / "ours.csv").write_text("a,b\n1,2\n", encoding="utf-8")
@@ -43,7 +49,7 @@ def test_outputs_that_differ_stop_the_bench(batch, tmp_path, theirs):
 
 
 def test_both_sides_go_the_whole_way_and_write_the_same():
-    command = [sys.executable, str(BATCH), "--rows", "300"]
+    command = [sys.executable, str(BATCH), "--rows", "300", "--rounds", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.stderr == ""  # a bar may be missed by so few rows, an output may not
     assert [line.split()[:3] for line in done.stdout.splitlines() if " whole " in line] == [

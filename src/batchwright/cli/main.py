@@ -43,7 +43,7 @@ _RESUMED = dict.fromkeys(
 ) | {"run": "Every answer that was saved stays; run the same command again, and it asks only what is left."}
 """What is said of commands that are simply given again after they were interrupted; `batch-watch` says so itself."""
 
-_OBJECTS_BETWEEN_COLLECTIONS = 500_000
+OBJECTS_BETWEEN_COLLECTIONS = 500_000
 """What the commands make by the ten thousand, records and rows, is in no cycle: it is looked for less often."""
 
 _OF_THE_GROUP = frozenset({"-h", "--help", "--version"})
@@ -153,7 +153,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 def entry() -> NoReturn:
     """Run as a program."""
     signal.signal(signal.SIGTERM, _terminate)
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     code = main(sys.argv[1:])
     sys.stdout.flush()
     sys.exit(code)
