@@ -12,28 +12,25 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import pydantic_core
-
-from batchwright.checker import AnswerChecker
-from batchwright.errors import AnswerError, ChangedInputError, TrackingError
+from batchwright.errors import ChangedInputError
 from batchwright.job import BatchRef
 from batchwright.reports.base import ReportSpec, Row
 from batchwright.reports.datasets.base import Format, Outcome, Shape
 from batchwright.reports.datasets.writing import Existing, open_report
 from batchwright.request import Request, TextPart
-from batchwright.result import Failure, FailureKind, Result, ResultStatus
-from batchwright.run import RowAnswer, RowSet, Run, RunStatus
+from batchwright.result import Result
+from batchwright.run import RowSet, Run, RunStatus
 from batchwright.sources.datasets.survey import survey
 from batchwright.sources.row_prompts import PromptSpec, RowPrompts
 from batchwright.sources.schemas import field_names
 from batchwright.tasks.base import AnswerSink, Document, Handled, Kept, StreamingTask
+from batchwright.tasks.row_answers import Judge, Sink, result_of, value_of
 from batchwright.tracking.prompt_index import PromptIndex
 from batchwright.tracking.run_claims import RunClaims
-from batchwright.tracking.runs import AnswerWriter, RunStore
+from batchwright.tracking.runs import RunStore
 
 VIA = "via"
 """In a run's config: `batch` for one that goes through a provider's Batch API."""
@@ -53,15 +50,8 @@ FOLDER = "folder"
 Asked = TypeVar("Asked")
 Stamp = tuple[int, int, int]
 
-_KINDS = {str(kind): kind for kind in FailureKind}
-_STATUSES = {
-    FailureKind.EXPIRED: ResultStatus.EXPIRED,
-    FailureKind.CANCELLED: ResultStatus.CANCELLED,
-    FailureKind.MISSING: ResultStatus.MISSING,
-}
 _COPIES_AT_ONCE = 1000
 _DIGEST_BYTES = 16
-_OPENING, _CLOSING = frozenset("{["), frozenset("}]")
 _cells_of = operator.itemgetter(0)
 
 WAITING = "not answered yet"
@@ -123,7 +113,7 @@ class RowsTask(StreamingTask):
         """Turn one answer into the cells `row` and `response`; what cannot be used is warned about."""
         run = self.store.get(batch.group)
         row = batch.item_ids[0]
-        response, error = _Judge(run).judge(result)
+        response, error = Judge(run).judge(result)
         if error is not None:
             return Handled(warnings=(f"{batch.document} row {row}: {error}",))
         return Handled(rows=({"row": str(row), "response": response or ""},))
@@ -202,7 +192,7 @@ class RowsTask(StreamingTask):
             self._touched.add(run.run_id)
         with self.store.writer(run) as writer:
             try:
-                yield _Sink(writer, _Judge(run))
+                yield Sink(writer, Judge(run))
             finally:
                 writer.fill_copies()
 
@@ -214,7 +204,7 @@ class RowsTask(StreamingTask):
         wanted = frozenset(batch.item_ids) if isinstance(batch.item_ids, tuple) else batch.item_ids
         for answer in self.store.answers(run, first=batch.item_ids[0], last=batch.item_ids[-1]):
             if answer.row in wanted:
-                yield Kept(answer.row, _result_of(answer), answer.error)
+                yield Kept(answer.row, result_of(answer), answer.error)
 
     def publish(self) -> Sequence[Path]:
         """Write the output of every run that got answers here, or that is done and was not written yet."""
@@ -277,7 +267,7 @@ class RowsTask(StreamingTask):
             if error is not None or not has_schema:
                 yield Outcome(response, None, error)
             else:
-                yield Outcome(response, _value_of(response, row))
+                yield Outcome(response, value_of(response, row))
             number = row + 1
         yield from itertools.repeat(waiting)
 
@@ -315,72 +305,8 @@ class RowsTask(StreamingTask):
         ).open()
 
 
-class _Sink:
-    """Judges answers and hands them to the database."""
-
-    def __init__(self, writer: AnswerWriter, judge: "_Judge") -> None:
-        self._keep = writer.keep
-        self._judge = judge.judge
-
-    def put(self, item: int, result: Result, cost: Decimal | None, /) -> bool:
-        response, error = self._judge(result)
-        self._keep(item, response, error, model=result.model, usage=result.usage, cost=cost)
-        return error is None
-
-
-class _Judge:
-    """Says what a result is to a row: an answer that fits the schema, or the reason why there is none."""
-
-    def __init__(self, run: Run) -> None:
-        schema = PromptSpec.from_config(run.config).output_schema
-        self._checker = None if schema is None else AnswerChecker(schema)
-
-    def judge(self, result: Result) -> tuple[str | None, str | None]:
-        """Return the answer's text as it is kept, and what is wrong with it."""
-        if result.status is not ResultStatus.SUCCEEDED:
-            failure = result.failure
-            return None, f"{failure.kind}: {failure.message}" if failure else str(result.status)
-        text = result.text or ""
-        if self._checker is None:
-            return text, None
-        try:
-            value = self._checker.read(result)
-        except AnswerError as exc:
-            return text, f"malformed: {exc}"
-        # As the model wrote it where that is JSON already; what was fenced or mended is kept as what it means.
-        return text if text[:1] in _OPENING and text[-1:] in _CLOSING else _json(value), None
-
-
-def _result_of(answer: RowAnswer) -> Result:
-    """Return the result that an answer was made of, as far as it was kept."""
-    failure = None
-    if answer.error is not None and answer.response is None:
-        word, _, message = answer.error.partition(": ")
-        kind = _KINDS.get(word, FailureKind.SERVER)
-        failure = Failure(kind=kind, message=message or answer.error)
-    return Result(
-        custom_id=None,
-        status=ResultStatus.SUCCEEDED if failure is None else _STATUSES.get(failure.kind, ResultStatus.ERRORED),
-        text=answer.response,
-        failure=failure,
-        usage=answer.usage,
-        model=answer.model,
-    )
-
-
 def _document(run: Run) -> Document:
     return Document(group=run.run_id, name=Path(run.input_file).name, item_ids=range(run.total or 0))
-
-
-def _value_of(response: str | None, row: int) -> Any:
-    try:
-        return pydantic_core.from_json(response or "", cache_strings="keys")
-    except ValueError as exc:
-        raise TrackingError(f"the answer to row {row} in the run database is damaged: {exc}") from exc
-
-
-def _json(value: Any) -> str:
-    return pydantic_core.to_json(value).decode()
 
 
 def _stamp(path: Path) -> Stamp:

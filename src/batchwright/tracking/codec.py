@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import Any, Final, cast
 
 from batchwright.errors import TrackingError
-from batchwright.job import Attempt, BatchRef, CreateCall, JobRecord, JobState, RequestCounts, Spans, Tally, status_of
+from batchwright.job import Attempt, BatchRef, CreateCall, JobRecord, JobState, RequestCounts, Tally, status_of
+from batchwright.spans import Spans
 from batchwright.tracking.ids import JOB_ID, hashed_job_id
 from batchwright.tracking.names import (
     ATTEMPTS,

@@ -13,7 +13,8 @@ from typing import Any, Final, cast
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
-from batchwright.job import Attempt, BatchRef, CreateCall, JobRecord, JobState, JobSummary, RequestCounts, Spans, Tally
+from batchwright.job import Attempt, BatchRef, CreateCall, JobRecord, JobState, JobSummary, RequestCounts, Tally
+from batchwright.spans import Spans
 from batchwright.tracking.ids import JOB_ID
 from batchwright.tracking.names import (
     ATTEMPTS,

@@ -17,11 +17,11 @@ from batchwright.job import (
     JobStatus,
     JobSummary,
     RequestCounts,
-    Spans,
     Tally,
     status_of,
 )
 from batchwright.result import Failure, FailureKind, FinishReason, Result, ResultStatus
+from batchwright.spans import Spans
 from batchwright.tracking.codec import RECORD_FIELDS, decode_first_generation, decode_record, encode_record
 from batchwright.tracking.json_text import to_line, tracking_text
 from batchwright.tracking.record_schema import read_records, read_summaries

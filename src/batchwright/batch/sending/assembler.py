@@ -17,10 +17,11 @@ from batchwright.batch.lifecycle import custom_id
 from batchwright.batch.retries import retries_of
 from batchwright.batch.sending.planner import Fill, JobsPer, belongs_in, extended
 from batchwright.errors import InputError
-from batchwright.job import BatchRef, JobRecord, Spans
+from batchwright.job import BatchRef, JobRecord
 from batchwright.providers.base import Provider
 from batchwright.providers.prepared import PreparedRequest
 from batchwright.request import Request
+from batchwright.spans import Spans
 from batchwright.tasks.base import Task
 from batchwright.tasks.complaints import with_complaint
 

@@ -5,10 +5,11 @@ from decimal import Decimal
 import pytest
 
 from batchwright.errors import ChangedInputError, InputError, LLMConnectionError
-from batchwright.job import JobState, JobStatus, Spans, status_of
+from batchwright.job import JobState, JobStatus, status_of
 from batchwright.providers.base import Limits
 from batchwright.result import FinishReason, Result, ResultStatus
 from batchwright.run import RunStatus
+from batchwright.spans import Spans
 from batchwright.tasks.rows import WAITING
 from batchwright.tracking.run_claims import RunClaims
 from batchwright.usage import Usage
