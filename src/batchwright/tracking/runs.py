@@ -322,9 +322,9 @@ class AnswerWriter:
                 model,
                 usage.input_tokens,
                 usage.output_tokens,
-                usage.cached_tokens or None,
-                usage.cache_write_tokens or None,
-                usage.reasoning_tokens or None,
+                usage.cached_tokens,  # 0, not NULL: it takes no more room, and for a None sqlite3 looks for an adapter
+                usage.cache_write_tokens,
+                usage.reasoning_tokens,
                 None if cost is None else str(cost),
                 seconds,
             )
