@@ -9,7 +9,7 @@ from functools import partial
 
 from batchwright.batch import lifecycle
 from batchwright.batch.collecting.collector import Collection, Collector
-from batchwright.batch.collecting.settling import conclude_documents
+from batchwright.batch.collecting.settling import conclude_documents, publish_outputs
 from batchwright.batch.patience import Patience, patiently
 from batchwright.batch.resolving.reconciler import Reconciler
 from batchwright.batch.sending.admission import Admission
@@ -28,7 +28,7 @@ from batchwright.errors import (
 )
 from batchwright.job import BatchJob, JobRecord, JobState, JobStatus, status_of
 from batchwright.providers.base import Provider
-from batchwright.tasks.base import StreamingTask, Task
+from batchwright.tasks.base import Task
 from batchwright.tasks.planning import is_live
 from batchwright.tracking.base import JobStore
 from batchwright.tracking.payloads import JobFolders
@@ -114,21 +114,16 @@ class Engine:
         until = None if timeout is None else time.monotonic() + timeout
         gate = self._admission()
         todo = list(records)
-        collected: set[str] = set()
         ended: list[JobRecord] = []
         while todo:
             halves: list[JobRecord] = []
             for _, look in in_parallel(partial(self._look_at, gate=gate), todo, until=until):
                 halves.extend(look.halves)
-                if look.collection is not None:
-                    collected.add(look.record.task)
                 if not is_live(look.record):
                     ended.append(look.record)
                 yield look
             todo = halves
-        for task in map(self.task_of, sorted(collected)):
-            if isinstance(task, StreamingTask):
-                task.publish()
+        publish_outputs(self.store, self.task_of)
         conclude_documents(self.store, self.task_of, ended)
 
     def cancel_all(self, records: Iterable[JobRecord]) -> Iterator[Look]:

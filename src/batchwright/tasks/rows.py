@@ -6,6 +6,7 @@ on whatever day and in whatever terminal, makes the same prompts and the same ou
 
 import hashlib
 import itertools
+import logging
 import operator
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from batchwright.errors import ChangedInputError
+from batchwright.errors import ChangedInputError, InputError
 from batchwright.job import BatchRef
 from batchwright.reports.base import ReportSpec, Row
 from batchwright.reports.datasets.base import Format, Outcome, Shape
@@ -31,6 +32,8 @@ from batchwright.tasks.row_answers import Judge, Sink, result_of, value_of
 from batchwright.tracking.prompt_index import PromptIndex
 from batchwright.tracking.run_claims import RunClaims
 from batchwright.tracking.runs import RunStore
+
+log = logging.getLogger(__name__)
 
 VIA = "via"
 """In a run's config: `batch` for one that goes through a provider's Batch API."""
@@ -207,15 +210,22 @@ class RowsTask(StreamingTask):
                 yield Kept(answer.row, result_of(answer), answer.error)
 
     def publish(self) -> Sequence[Path]:
-        """Write the output of every run that got answers here, or that is done and was not written yet."""
+        """Write the output of every run that got answers here, or whose last answers came to a command killed then.
+
+        Raises as `write_output`, but not for the latter: theirs is not the trouble of whoever came by.
+        """
         with self._lock:
             touched, self._touched = self._touched, set()
         written = []
         for document in self.documents():
             run = self.store.get(document.group)
-            unwritten = run.status is RunStatus.RUNNING and run.done == run.total
-            if run.run_id in touched or unwritten:
+            if run.run_id in touched:
                 written.append(self.write_output(run))
+            elif run.status is RunStatus.RUNNING and run.done == run.total and not self._claims.is_held(run.run_id):
+                try:
+                    written.append(self.write_output(run))
+                except InputError as error:
+                    log.warning("the output of run %s was not written: %s", run.run_id, error)
         return written
 
     def conclude(self, document: Document) -> None:
@@ -225,12 +235,18 @@ class RowsTask(StreamingTask):
             self.settle(run)
 
     def settle(self, run: Run) -> Run:
-        """Give a run that no job will bring anything for the status that it comes to."""
+        """End a run that no job will bring anything for: write what is whole, say of another what it lacks.
+
+        Raises as `write_output`.
+        """
         left = (run.total or 0) - run.done
+        if not left:  # whoever collected the last answers was killed before it wrote them
+            self.write_output(run)
+            return self.store.get(run.run_id)
         return self.store.update(
             run.run_id,
-            status=RunStatus.FAILED if left else RunStatus.COMPLETED,
-            message=f"{left} rows are in no job any more and have no answer" if left else None,
+            status=RunStatus.FAILED,
+            message=f"{left} rows are in no job any more and have no answer",
             ended_at=self._now(),
         )
 

@@ -1,6 +1,6 @@
 """Close in collected jobs what they left open and has its rows by now, whoever brought them."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -38,14 +38,18 @@ def settle_answered(store: JobStore, task: Task, about: Collection[DocumentKey],
         store.update_many({record.job_id: settled for record in others})
 
 
+def publish_outputs(store: JobStore, task_of: Callable[[str], Task]) -> None:
+    """Let streaming tasks write what is to be written, whether or not anything came: a killed command may have left it.
+
+    Raises `InputError` where answers that came now are kept and an output cannot be written.
+    """
+    for task in _streaming(store.load(), task_of).values():
+        task.publish()
+
+
 def conclude_documents(store: JobStore, task_of: Callable[[str], Task], ended: Sequence[JobRecord]) -> None:
     """Tell streaming tasks of documents of `ended` jobs about which no other job will bring anything either."""
-    streaming: dict[str, StreamingTask] = {}
-    for name in sorted({record.task for record in ended}):
-        with suppress(ConfigurationError, InputError):  # told where it matters
-            task = task_of(name)
-            if isinstance(task, StreamingTask):
-                streaming[name] = task
+    streaming = _streaming(ended, task_of)
     about = {key for record in ended if record.task in streaming for key in _documents(record)}
     if not about:
         return
@@ -53,6 +57,17 @@ def conclude_documents(store: JobStore, task_of: Callable[[str], Task], ended: S
     about -= {key for record in live for key in _documents(record)}
     for name, group, document in sorted(about):
         streaming[name].conclude(Document(group=group, name=document, item_ids=()))
+
+
+def _streaming(records: Iterable[JobRecord], task_of: Callable[[str], Task]) -> dict[str, StreamingTask]:
+    """Return the streaming tasks among those of the records, by name."""
+    streaming: dict[str, StreamingTask] = {}
+    for name in sorted({record.task for record in records}):
+        with suppress(ConfigurationError, InputError):  # told where it matters
+            task = task_of(name)
+            if isinstance(task, StreamingTask):
+                streaming[name] = task
+    return streaming
 
 
 def _documents(record: JobRecord) -> set[tuple[str, str, str]]:

@@ -326,3 +326,38 @@ def test_a_run_that_its_command_works_on_is_left_to_that(rows):
     with RunClaims(rows.runs.path).claim("reviews"):
         rows.house.look()
     assert rows.runs.get("reviews").status is RunStatus.RUNNING
+
+
+@pytest.fixture
+def unwritten(rows, monkeypatch):
+    """A run whose last answers were collected by a command that was killed before it wrote them."""
+
+    def killed(_run):
+        raise KeyboardInterrupt
+
+    rows.begin()
+    rows.send()
+    with monkeypatch.context() as dying:
+        dying.setattr(rows.task, "write_output", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rows.house.look()
+    run = rows.runs.get("reviews")
+    assert (run.status, run.completed) == (RunStatus.RUNNING, 3)
+    return run
+
+
+@pytest.mark.parametrize("way", ["a look at nothing", "its own command"])
+def test_what_a_killed_command_did_not_write_is_written_by_whoever_comes_next(rows, unwritten, way):
+    if way == "its own command":
+        assert rows.task.settle(unwritten).status is RunStatus.COMPLETED
+    else:
+        assert list(rows.house.engine.look_at_all([])) == []
+    assert [row["response"] for row in rows.output] == ["MOOD OF GOOD", "MOOD OF BAD", "MOOD OF LATE"]
+    assert rows.runs.get("reviews").status is RunStatus.COMPLETED
+
+
+@pytest.mark.usefixtures("unwritten")
+def test_an_output_that_cannot_be_written_any_more_is_not_the_trouble_of_who_comes_by(rows, caplog):
+    rows.source.write_text("id,text\n0,another\n", encoding="utf-8")
+    assert list(rows.house.engine.look_at_all([])) == []
+    assert "the output of run reviews was not written" in caplog.text
