@@ -11,21 +11,25 @@ CREATE = ("batch-create", "--provider", "openai")
 
 @pytest.fixture
 def refused(workspace):
-    """Run a command that must refuse: its exit code, the words its message needs, and nothing changed or sent."""
+    """Run a command that must refuse: with its exit code, nothing changed or sent; return what it says."""
 
-    def run(*words, code=2, says=(), env=None):
+    def run(*words, code=2, env=None):
         before = workspace.tree()
         done = workspace.run(*words, env=env, check=code)
         after = workspace.tree()
-        assert [word for word in says if word not in done.stderr] == [], done.stderr
         assert "Traceback" not in done.stdout + done.stderr
         assert before.items() <= after.items()
         assert all(path.endswith((".lock", "batch_jobs/.gitignore")) for path in after.keys() - before.keys())
         assert outside(workspace) == {"workspace", "home", "emulator"}
         assert workspace.emulator.total("creates") == 0
-        return done
+        return done.stderr
 
     return run
+
+
+def unsaid(message, words):
+    """Return which of the words that a message needs it lacks."""
+    return [word for word in words if word not in message]
 
 
 def outside(workspace):
@@ -39,19 +43,19 @@ def write_report(workspace, text):
 
 def test_a_missing_report(workspace, refused):
     (workspace.folder / REPORT).unlink()
-    refused(*CREATE, says=[REPORT, "does not exist"])
-    refused(*CREATE, "--from-report", "other.csv", says=["other.csv"])
+    assert unsaid(refused(*CREATE), [REPORT, "does not exist"]) == []
+    assert unsaid(refused(*CREATE, "--from-report", "other.csv"), ["other.csv"]) == []
 
 
 def test_a_report_without_a_needed_column(workspace, refused):
     write_report(workspace, HEADER.replace("Highlighted Context", "Context") + "Geography,a.md,1,R,g,has,m,,c,LT\n")
-    refused(*CREATE, says=[REPORT, "'Highlighted Context'", "'Context'"])
+    assert unsaid(refused(*CREATE), [REPORT, "'Highlighted Context'", "'Context'"]) == []
 
 
 @pytest.mark.parametrize("text", ["", HEADER, "\n\n"])
 def test_an_empty_report(workspace, refused, text):
     write_report(workspace, text)
-    refused(*CREATE, says=[REPORT])
+    assert unsaid(refused(*CREATE), [REPORT]) == []
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_an_empty_report(workspace, refused, text):
 )
 def test_a_name_that_leads_out_of_the_documents_folder(workspace, refused, subject, filename):
     write_report(workspace, HEADER + f"{subject},{filename},1,R,g,has,m,,c,LT\n")
-    refused(*CREATE, says=[REPORT, "line 2"])
+    assert unsaid(refused(*CREATE), [REPORT, "line 2"]) == []
 
 
 def test_a_name_in_the_tracking_file_that_leads_out_of_the_documents_folder(workspace):
@@ -101,23 +105,23 @@ def test_malformed_page_markers_are_told_and_read_as_text(workspace):
 
 
 def test_an_unknown_subject_or_document(refused):
-    refused(*CREATE, "--subjects", "History", says=["'History'", "Art-and-Design, Geography"])
-    refused(*CREATE, "--documents", "history.md", says=["'history.md'", "Geography/gcse-geography.md"])
+    assert unsaid(refused(*CREATE, "--subjects", "History"), ["'History'", "Art-and-Design, Geography"]) == []
+    assert unsaid(refused(*CREATE, "--documents", "history.md"), ["'history.md'", "Geography/gcse-geography.md"]) == []
 
 
 def test_an_unknown_provider(refused):
-    refused("batch-create", "--provider", "acme", says=["'acme'", "gemini, openai, anthropic"])
-    refused("batch-create", env={"LLM_PRIMARY": "acme"}, says=["LLM_PRIMARY", "'acme'"])
+    assert unsaid(refused("batch-create", "--provider", "acme"), ["'acme'", "gemini, openai, anthropic"]) == []
+    assert unsaid(refused("batch-create", env={"LLM_PRIMARY": "acme"}), ["LLM_PRIMARY", "'acme'"]) == []
 
 
 @pytest.mark.parametrize("words", [["batch-fetch", "--job-names"], ["batch-cancel", "--job-names"], ["batch-show"]])
 def test_an_unknown_job(refused, words):
-    refused(*words, "job-nosuchjob000", says=["'job-nosuchjob000'", "batchwright batch-list"])
+    assert unsaid(refused(*words, "job-nosuchjob000"), ["'job-nosuchjob000'", "batchwright batch-list"]) == []
 
 
 @pytest.mark.parametrize("words", [["batch-fetch"], ["batch-cancel"]])
 def test_no_job_named_at_all(refused, words):
-    refused(*words, says=["No jobs specified", "--job-names", "batch-list"])
+    assert unsaid(refused(*words), ["No jobs specified", "--job-names", "batch-list"]) == []
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,10 @@ def test_no_job_named_at_all(refused, words):
 )
 def test_a_missing_key(refused, provider, variables):
     says = [f"set {variables}", "batchwright demo"]
-    refused("batch-create", "--provider", provider, code=4, says=says, env={"BATCHWRIGHT_EMULATOR_URL": None})
+    assert (
+        unsaid(refused("batch-create", "--provider", provider, code=4, env={"BATCHWRIGHT_EMULATOR_URL": None}), says)
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +149,7 @@ def test_a_missing_key(refused, provider, variables):
 def test_a_damaged_or_newer_tracking_file_is_kept_as_it_is(workspace, refused, text, reason):
     workspace.tracking_file.parent.mkdir()
     workspace.tracking_file.write_text(text)
-    refused("batch-list", says=["data/batch_jobs.json", reason, "kept as it is"])
+    assert unsaid(refused("batch-list"), ["data/batch_jobs.json", reason, "kept as it is"]) == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +165,7 @@ def test_a_damaged_or_newer_tracking_file_is_kept_as_it_is(workspace, refused, t
 def test_no_command_touches_a_damaged_tracking_file(workspace, refused, words):
     workspace.tracking_file.parent.mkdir()
     workspace.tracking_file.write_text('{"schema_version": 2, "jobs": {')
-    refused(*words, says=["data/batch_jobs.json", "damaged", "kept as it is"])
+    assert unsaid(refused(*words), ["data/batch_jobs.json", "damaged", "kept as it is"]) == []
 
 
 def test_a_damaged_state_file_is_kept_and_told_and_the_rows_are_written(workspace):
@@ -183,7 +190,7 @@ def test_a_data_folder_that_cannot_be_written(workspace):
 @pytest.mark.skipif(os.geteuid() == 0, reason="modes mean nothing to root")
 def test_a_read_only_data_folder(workspace, refused):
     (workspace.folder / "data").mkdir(mode=0o555)
-    refused(*CREATE, says=["data", "Permission denied"])
+    assert unsaid(refused(*CREATE), ["data", "Permission denied"]) == []
 
 
 def test_a_report_that_cannot_be_written_keeps_its_answers_until_it_can(workspace, emulator):
@@ -229,15 +236,17 @@ def test_a_report_that_is_not_ours_is_kept_as_it_is(workspace):
 
 @pytest.mark.parametrize("size", ["0", "-1", "ten", "1.5"])
 def test_a_batch_size_that_is_none(refused, size):
-    refused(*CREATE, "--batch-size", size, says=["--batch-size", size])
+    assert unsaid(refused(*CREATE, "--batch-size", size), ["--batch-size", size]) == []
 
 
 def test_a_batch_size_in_the_environment_that_is_none(refused):
-    refused(*CREATE, env={"LLM_CATEGORISER_BATCH_SIZE": "0"}, says=["LLM_CATEGORISER_BATCH_SIZE", "'0'"])
+    assert (
+        unsaid(refused(*CREATE, env={"LLM_CATEGORISER_BATCH_SIZE": "0"}), ["LLM_CATEGORISER_BATCH_SIZE", "'0'"]) == []
+    )
 
 
 def test_a_limit_below_one(refused):
-    refused(*CREATE, "--limit", "0", says=["--limit", "0"])
+    assert unsaid(refused(*CREATE, "--limit", "0"), ["--limit", "0"]) == []
 
 
 @pytest.mark.parametrize(
@@ -254,19 +263,19 @@ def test_a_limit_below_one(refused):
 )
 def test_an_option_left_without_its_value(refused, words):
     option = next(word for word in reversed(words) if word != "--force")
-    refused(*words, says=[option.rstrip("=")])
+    assert unsaid(refused(*words), [option.rstrip("=")]) == []
 
 
 @pytest.mark.parametrize(
     "words", [["batch-fetch", "--wait", "--timeout", "soon"], ["batch-list", "--status", "done"], ["batch-nothing"]]
 )
 def test_a_value_or_command_that_does_not_exist(refused, words):
-    refused(*words, says=[words[-1]])
+    assert unsaid(refused(*words), [words[-1]]) == []
 
 
 def test_a_log_file_or_dotenv_file_that_cannot_be(workspace, refused):
-    refused("batch-list", "--log-file", f"{REPORT}/x.log", says=["--log-file", f"{REPORT}/x.log"])
-    refused(*CREATE, "--dotenv", "missing.env", says=["missing.env"])
+    assert unsaid(refused("batch-list", "--log-file", f"{REPORT}/x.log"), ["--log-file", f"{REPORT}/x.log"]) == []
+    assert unsaid(refused(*CREATE, "--dotenv", "missing.env"), ["missing.env"]) == []
 
 
 def test_an_address_of_the_emulator_that_nobody_listens_at(workspace):

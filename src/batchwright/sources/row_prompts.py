@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final
 
 import pydantic_core
 
+from batchwright.closing import Closing
 from batchwright.errors import ChangedInputError, TrackingError
 from batchwright.request import Message, OutputSchema, Part, Request, TextPart
 from batchwright.sources.attachments import Attachments
@@ -117,7 +117,7 @@ class PromptSpec:
         return plain_prompt
 
 
-class RowPrompts:
+class RowPrompts(Closing):
     """The rows of a run and their prompts; a context manager over the open dataset."""
 
     def __init__(self, spec: PromptSpec, dataset: Dataset, prompt: Prompter) -> None:
@@ -164,14 +164,6 @@ class RowPrompts:
     def close(self) -> None:
         """Close the dataset."""
         self.dataset.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _digest_of_file(path: Path) -> str:

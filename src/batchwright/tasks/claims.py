@@ -10,9 +10,8 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from batchwright.closing import Closing
 from batchwright.errors import TrackingError
 from batchwright.tasks.planning import DocumentKey
 
@@ -20,7 +19,7 @@ BUSY = "a live run is asking about it now; run the same command again when that 
 """Why a document is left out of a job."""
 
 
-class DocumentClaims:
+class DocumentClaims(Closing):
     """The claims one process holds; a context manager that frees them all. `folder` is shared by the workspace."""
 
     def __init__(self, folder: Path) -> None:
@@ -57,14 +56,6 @@ class DocumentClaims:
         """Release everything."""
         for key in list(self._held):
             self.release(key)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _is_held(self, key: DocumentKey) -> bool:
         if key in self._held:

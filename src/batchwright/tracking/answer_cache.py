@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from batchwright.closing import Closing
 from batchwright.errors import TrackingError
 from batchwright.tracking.durable import make_folder
 from batchwright.tracking.run_database import BUSY_SECONDS
@@ -34,7 +34,7 @@ class CachedAnswer:
     model: str | None
 
 
-class AnswerCache:
+class AnswerCache(Closing):
     """Answers by the digest of what was asked; for one thread. Raises `TrackingError` where the file cannot be used.
 
     What is put is committed by `flush`.
@@ -83,14 +83,6 @@ class AnswerCache:
             self.flush()
         finally:
             self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

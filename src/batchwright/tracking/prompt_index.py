@@ -1,14 +1,15 @@
 """Which rows of a run have the same prompt. Memory stays flat: SQLite keeps the index in a file that nobody sees."""
 
 import sqlite3
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
+
+from batchwright.closing import Closing
 
 _CACHE_KIB: Final = 8_192
 """Of the index in memory; the rest is in the file, which goes with the connection."""
 
 
-class PromptIndex:
+class PromptIndex(Closing):
     """The first row of each prompt; for one thread. A context manager."""
 
     def __init__(self) -> None:
@@ -30,11 +31,3 @@ class PromptIndex:
     def close(self) -> None:
         """Delete the index."""
         self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -91,18 +91,8 @@ class BatchRows:
             open_report(self.plan.output, Shape(), format=self.plan.format, existing=existing).close()
 
     def _begin(self, run_id: str) -> Run:
-        plan, now = self.plan, self.session.workbench.clock.now()
-        if plan.resumed is None:
-            return self.store.create(plan.beginning(run_id, self.measured.survey, digest=self.digest, now=now))
-        self.store.forget_failures(plan.resumed)
-        return self.store.update(
-            run_id,
-            status=RunStatus.RUNNING,
-            message=None,
-            ended_at=None,
-            stop_requested=False,
-            output_file=plan.output_file,
-        )
+        now = self.session.workbench.clock.now()
+        return self.plan.begin(self.store, run_id, self.measured.survey, digest=self.digest, now=now)
 
     def _send_and_wait(self, engine: Engine, assembly: Assembly, task: RowsTask, run: Run) -> int:
         """Collect what there is, send what is left, and wait for it; return the exit code of trouble, or 0."""

@@ -64,7 +64,7 @@ class RowPlan:
             _FOLDER: str(Path.cwd()),
         }
 
-    def beginning(self, run_id: str, survey: "Survey", *, digest: str, now: datetime) -> Run:
+    def _beginning(self, run_id: str, survey: "Survey", *, digest: str, now: datetime) -> Run:
         """Return a run of this plan as it begins; `survey` and `digest` are of the very input."""
         return Run(
             run_id=run_id,
@@ -74,6 +74,22 @@ class RowPlan:
             model=self.model.name,
             total=survey.rows,
             config=self.config(digest=digest, columns=survey.columns),
+        )
+
+    def begin(self, store: RunStore, run_id: str, survey: "Survey", *, digest: str, now: datetime) -> Run:
+        """Remember the run, or that it goes on. Raises `InputError` for an id that is taken."""
+        if self.resumed is None:
+            return store.create(self._beginning(run_id, survey, digest=digest, now=now))
+        store.forget_failures(self.resumed)
+        return store.update(
+            run_id,
+            status=RunStatus.RUNNING,
+            message=None,
+            ended_at=None,
+            stop_requested=False,
+            output_file=self.output_file,
+            resumed_at=now,
+            done_before=store.get(run_id).done,
         )
 
     @property

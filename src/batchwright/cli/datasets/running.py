@@ -105,22 +105,8 @@ class LiveRows:
         return course
 
     def _begin(self, run_id: str) -> Run:
-        """Remember the run, or that it goes on. Raises `InputError` for an id that is taken."""
-        plan, now = self.plan, self.session.workbench.clock.now()
-        if plan.resumed is None:
-            return self.store.create(plan.beginning(run_id, self.measured.survey, digest=self.digest, now=now))
-        self.store.forget_failures(plan.resumed)
-        run = self.store.get(run_id)
-        return self.store.update(
-            run_id,
-            status=RunStatus.RUNNING,
-            message=None,
-            ended_at=None,
-            stop_requested=False,
-            output_file=plan.output_file,
-            resumed_at=now,
-            done_before=run.done,
-        )
+        now = self.session.workbench.clock.now()
+        return self.plan.begin(self.store, run_id, self.measured.survey, digest=self.digest, now=now)
 
     def _to_ask(self, run: Run) -> str:
         total = run.total or 0

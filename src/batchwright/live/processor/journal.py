@@ -13,12 +13,12 @@ import time
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import pydantic_core
 from pydantic import TypeAdapter
 
+from batchwright.closing import Closing
 from batchwright.errors import TrackingError
 from batchwright.live.processor.work import LLMWorkItem, WorkItemResult
 
@@ -54,7 +54,7 @@ class Journal(Protocol):
         ...
 
 
-class SqliteJournal:
+class SqliteJournal(Closing):
     """A journal in one file. Only successes are kept: what failed is asked again.
 
     An item is the same when its `item_id`, `prompt` and `input_data` are, and the journal's `salt`; put into `salt`
@@ -139,14 +139,6 @@ class SqliteJournal:
         """Write what waits and close the file."""
         with closing(self._database):
             self.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _find(self, item_id: str) -> _Row | None:
         try:

@@ -3,9 +3,9 @@
 import hashlib
 import sqlite3
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from batchwright.closing import Closing
 from batchwright.live.engine.asking import Answered
 from batchwright.result import Result
 from batchwright.tracking.prompt_index import PromptIndex
@@ -26,7 +26,7 @@ class Again:
     model: str
 
 
-class Repeats:
+class Repeats(Closing):
     """The first of equal prompts and its answer; for one thread. A context manager."""
 
     def __init__(self) -> None:
@@ -57,11 +57,3 @@ class Repeats:
         """Delete what was remembered."""
         self._index.close()
         self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

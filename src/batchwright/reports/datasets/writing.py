@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final
 
 import pydantic_core
 
+from batchwright.closing import Closing
 from batchwright.errors import ConfigurationError, InputError
 from batchwright.reports.datasets.base import Format, Layout, Outcome, Shape
 from batchwright.reports.datasets.waiting import Waiting
@@ -65,7 +65,7 @@ class Written:
     """Those among them that are marked with an error."""
 
 
-class DatasetWriter:
+class DatasetWriter(Closing):
     """Takes each row's outcome once, in any order. A context manager: without `finish` the part stays, for a person.
 
     Memory stays flat: what comes before its turn waits in a few megabytes, then in a file.
@@ -152,14 +152,6 @@ class DatasetWriter:
             with contextlib.suppress(OSError):  # it flushes, which fails once more where a full disk was the trouble
                 self._file.close()
             self._waiting.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _append(self, cells: Mapping[str, Any], outcome: Outcome) -> None:
         if outcome.error is not None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
+from batchwright.closing import Closing
 from batchwright.errors import InputError
 from batchwright.sources.datasets.base import BadRows, Kind, Reader, ReadOptions, Row, Source
 from batchwright.sources.datasets.encodings import opened_bytes
@@ -50,7 +50,7 @@ _PARQUET_MARK: Final = b"PAR1"
 _ZIP_MARK: Final = b"PK\x03\x04"
 
 
-class Dataset:
+class Dataset(Closing):
     """Rows of one or several files, which can be read as often as needed: once to check them, once to ask.
 
     A context manager: standard input is copied to a temporary file, which is deleted at the end.
@@ -81,14 +81,6 @@ class Dataset:
     def close(self) -> None:
         """Delete what was copied from standard input."""
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _read(self) -> Iterator[Row]:
         self.bad = BadRows(skip=self._options.skip_bad_rows)
