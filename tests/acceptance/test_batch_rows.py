@@ -4,8 +4,11 @@ import csv
 import json
 import signal
 import time
+from contextlib import closing
 
 import pytest
+
+from batchwright.tracking.runs import RunStore
 
 PATIENCE = 60.0
 PROVIDERS = ("gemini", "openai", "anthropic")
@@ -96,6 +99,8 @@ def test_a_killed_run_goes_on_and_pays_nothing_twice(place):
     place.run("batch", "questions.txt", "--resume", "--batch-id", "mine", check=0)
     assert [row["response"] for row in rows_of(place.folder / "out.csv")] == [f"question {n}" for n in range(30)]
     assert place.emulator.stats("openai")["requests"] == 30
+    with closing(RunStore(place.folder / "data" / "batch.db")) as store:
+        assert store.get("mine").resumed_at is not None  # from then on its rate is counted
 
 
 def test_a_cancelled_run_keeps_what_was_answered_and_goes_on(place):
