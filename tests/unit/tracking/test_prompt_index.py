@@ -1,17 +1,20 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from batchwright.tracking.prompt_index import PromptIndex
 
 
-def test_the_first_row_of_each_prompt_is_found():
-    with PromptIndex() as index:
-        assert [index.first(digest, row) for row, digest in enumerate([b"a", b"b", b"a", b"c", b"b"])] == [
-            0,
-            1,
-            0,
-            3,
-            1,
-        ]
+@given(st.lists(st.binary(min_size=1, max_size=1), max_size=60))
+@pytest.mark.parametrize("held", [1, 3, 1000])
+def test_the_first_row_of_each_prompt_is_found_in_memory_or_in_the_file(held, digests):
+    firsts: dict[bytes, int] = {}
+    with PromptIndex(held=held) as index:
+        for row, digest in enumerate(digests):
+            assert index.first(digest, row) == firsts.setdefault(digest, row)
 
 
-def test_a_row_that_comes_again_is_its_own_first():
-    with PromptIndex() as index:
+@pytest.mark.parametrize("held", [1, 10])
+def test_a_row_that_comes_again_is_its_own_first(held):
+    with PromptIndex(held=held) as index:
         assert [index.first(b"a", 7), index.first(b"a", 7)] == [7, 7]
